@@ -1,0 +1,100 @@
+"""The whole vocabulary, in pipeline order."""
+
+from quasar.events.answer import (
+    AnswerAbandoned,
+    AnswerReceived,
+    DeliveryTried,
+    SubmissionReceived,
+    TaskAccepted,
+)
+from quasar.events.base import Event, Kind
+from quasar.events.chain import BlockObserved, HyperparametersObserved, MetagraphObserved
+from quasar.events.execution import CodeExecuted, ExecutionAbandoned
+from quasar.events.log import (
+    LogClosed,
+    LogKeyRotated,
+    LogOpened,
+    PolicyAdopted,
+    RunEnded,
+    RunStarted,
+)
+from quasar.events.miner import AnswerProduced, OutcomeProved, RequestAccepted, RequestRefused
+from quasar.events.round import (
+    RoundOpened,
+    RoundRevealed,
+    RoundScored,
+    RoundSealed,
+    RoundSkipped,
+)
+from quasar.events.score import AnswerNotScored, AnswerScored
+from quasar.events.task import TaskAssigned, TaskSampled
+from quasar.events.trust import (
+    AnchorFailed,
+    CheckpointAnchored,
+    CheckpointSigned,
+    EventQuarantined,
+)
+from quasar.events.weights import (
+    WeightsComputed,
+    WeightsConfirmed,
+    WeightsDeferred,
+    WeightsFailed,
+    WeightsIntended,
+    WeightsSubmitted,
+    WeightsUnknown,
+    WeightsVerified,
+)
+
+ValidatorEvent = (
+    LogOpened
+    | LogClosed
+    | LogKeyRotated
+    | RunStarted
+    | RunEnded
+    | PolicyAdopted
+    | BlockObserved
+    | MetagraphObserved
+    | HyperparametersObserved
+    | RoundOpened
+    | RoundSkipped
+    | TaskSampled
+    | TaskAssigned
+    | DeliveryTried
+    | TaskAccepted
+    | AnswerReceived
+    | AnswerAbandoned
+    | SubmissionReceived
+    | RoundSealed
+    | RoundRevealed
+    | CodeExecuted
+    | ExecutionAbandoned
+    | AnswerScored
+    | AnswerNotScored
+    | RoundScored
+    | WeightsComputed
+    | WeightsDeferred
+    | WeightsIntended
+    | WeightsSubmitted
+    | WeightsConfirmed
+    | WeightsFailed
+    | WeightsUnknown
+    | WeightsVerified
+    | CheckpointSigned
+    | CheckpointAnchored
+    | AnchorFailed
+    | EventQuarantined
+)
+"""What may stand in a validator's log."""
+
+MinerEvent = RequestAccepted | RequestRefused | AnswerProduced | OutcomeProved
+"""What may stand in a miner's own log."""
+
+AnyEvent = ValidatorEvent | MinerEvent
+
+EVENT_TYPES: dict[str, type[Event]] = {t.__name__: t for t in AnyEvent.__args__}
+"""Tag to type."""
+
+
+def types_of(kind: Kind) -> frozenset[str]:
+    """Tags of one kind."""
+    return frozenset(tag for tag, cls in EVENT_TYPES.items() if cls.kind is kind)

@@ -1,0 +1,130 @@
+"""Stage: the log itself, its keys, its runs and its policies."""
+
+from typing import ClassVar, Literal
+
+from quasar.events.base import (
+    Blob,
+    BlockHash,
+    Count,
+    Digest,
+    Event,
+    Hotkey,
+    Kind,
+    LogId,
+    Name,
+    Part,
+    Reason,
+    Signature,
+)
+
+
+class PreviousVolume(Part):
+    """What a volume inherits from the one before."""
+
+    checkpoint: str
+    """The signed note that closed it."""
+    state: Blob
+    """The folded state that this volume starts from."""
+
+
+class LogOpened(Event, tag="LogOpened"):
+    """The first event of every volume: whose log this is and which key signs it."""
+
+    kind: ClassVar[Kind] = Kind.FACT
+
+    log_id: LogId
+    """First 8 hex digits of SHA-256 over genesis, netuid, hotkey and log number."""
+    log_number: Count
+    volume: Count
+    netuid: Count
+    genesis: BlockHash
+    hotkey: Hotkey
+    log_key: Digest
+    """Public Ed25519 key that signs checkpoints, hex."""
+    log_key_signature: Signature
+    """The hotkey's signature over ``quasar.events.signing.log_key_statement``."""
+    secrets_tip: Digest
+    """s_0 of the rounds' reverse hash chain: SHA-256 of the first round's secret."""
+    previous: PreviousVolume | None
+
+    @property
+    def slot(self) -> str:
+        return "log.open"
+
+
+class LogClosed(Event, tag="LogClosed"):
+    """The last event of a volume: no round is open and every slot is filled."""
+
+    kind: ClassVar[Kind] = Kind.FACT
+
+    events: Count
+    """Number of events before this one."""
+
+    @property
+    def slot(self) -> str:
+        return "log.close"
+
+
+class LogKeyRotated(Event, tag="LogKeyRotated"):
+    """A new log key signs checkpoints from here on."""
+
+    kind: ClassVar[Kind] = Kind.FACT
+
+    number: Count
+    log_key: Digest
+    log_key_signature: Signature
+
+    @property
+    def slot(self) -> str:
+        return f"key.{self.number}"
+
+
+class RunStarted(Event, tag="RunStarted"):
+    """A validator process began to write: what it is made of."""
+
+    kind: ClassVar[Kind] = Kind.FACT
+
+    run: Count
+    mode: Literal["live", "mock", "demo", "simulation"]
+    freshness: Literal["beacon", "none"]
+    """``none``: secrets and blocks come from a public seed, so tasks could be known beforehand."""
+    rounds: Count | None
+    """No round is opened after this one in this log; null means no end is planned."""
+    versions: dict[str, str]
+    """Name to version of the program, Python, the server and the packages that act."""
+    digests: dict[str, Digest]
+    """Name to SHA-256 of code, lock file, tokenizer and data."""
+    sandbox: Name | None
+    """Driver that runs code; null means the code family is not offered."""
+
+    @property
+    def slot(self) -> str:
+        return f"run.{self.run}"
+
+
+class RunEnded(Event, tag="RunEnded"):
+    """The process drained and stopped writing."""
+
+    kind: ClassVar[Kind] = Kind.FACT
+
+    run: Count
+    reason: Reason
+
+    @property
+    def slot(self) -> str:
+        return f"run.{self.run}.end"
+
+
+class PolicyAdopted(Event, tag="PolicyAdopted"):
+    """The rules of the game from the next round on."""
+
+    kind: ClassVar[Kind] = Kind.FACT
+
+    number: Count
+    name: Name
+    toml: Blob
+    """The whole policy file."""
+
+    @property
+    def slot(self) -> str:
+        return f"policy.{self.number}"
