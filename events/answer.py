@@ -9,7 +9,7 @@ Stage = Literal["connect", "upload", "accept", "answer", "verify"]
 """How far a delivery came."""
 
 
-class Evidence(Part):
+class Evidence(Part, frozen=True):
     """What the validator saw when a delivery failed; the fault rule reads nothing else."""
 
     stage: Stage
@@ -20,7 +20,7 @@ class Evidence(Part):
     elapsed_ms: Count
 
 
-class DeliveryTried(Event, tag="DeliveryTried"):
+class DeliveryTried(Event, frozen=True, tag="DeliveryTried"):
     """An attempt that failed and will be repeated."""
 
     kind: ClassVar[Kind] = Kind.FACT
@@ -36,7 +36,7 @@ class DeliveryTried(Event, tag="DeliveryTried"):
         return f"try.{self.round}.{self.task}.{self.hotkey}.{self.attempt}"
 
 
-class TaskAccepted(Event, tag="TaskAccepted"):
+class TaskAccepted(Event, frozen=True, tag="TaskAccepted"):
     """The miner signed that it holds the whole request; its deadline runs from here."""
 
     kind: ClassVar[Kind] = Kind.FACT
@@ -50,7 +50,7 @@ class TaskAccepted(Event, tag="TaskAccepted"):
         return f"accept.{a.round}.{a.task}.{a.hotkey}"
 
 
-class AnswerReceived(Event, tag="AnswerReceived"):
+class AnswerReceived(Event, frozen=True, tag="AnswerReceived"):
     """An answer, under a receipt that the miner signed."""
 
     kind: ClassVar[Kind] = Kind.FACT
@@ -73,7 +73,7 @@ class AnswerReceived(Event, tag="AnswerReceived"):
         return f"answer.{self.round}.{self.task}.{self.hotkey}"
 
 
-class AnswerAbandoned(Event, tag="AnswerAbandoned"):
+class AnswerAbandoned(Event, frozen=True, tag="AnswerAbandoned"):
     """No answer will come. Shares the slot of AnswerReceived."""
 
     kind: ClassVar[Kind] = Kind.FACT
@@ -93,7 +93,7 @@ class AnswerAbandoned(Event, tag="AnswerAbandoned"):
         return f"answer.{self.round}.{self.task}.{self.hotkey}"
 
 
-class SubmissionReceived(Event, tag="SubmissionReceived"):
+class SubmissionReceived(Event, frozen=True, tag="SubmissionReceived"):
     """Code that a miner sent unasked."""
 
     kind: ClassVar[Kind] = Kind.FACT

@@ -49,7 +49,7 @@ class Event(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
         raise TypeError(f"{type(self).__name__} has no slot")
 
 
-class Blob(Part):
+class Blob(Part, frozen=True):
     """Names bytes that are kept beside the log."""
 
     sha256: Digest

@@ -5,7 +5,7 @@ from typing import ClassVar
 from quasar.events.base import U16, Blob, BlockHash, Count, Event, Hotkey, Kind, Part
 
 
-class Neuron(Part):
+class Neuron(Part, frozen=True):
     """One registered hotkey, as metagraph blobs list it."""
 
     uid: U16
@@ -14,7 +14,7 @@ class Neuron(Part):
     """``ip:port`` of its door, or null when it serves none."""
 
 
-class BlockObserved(Event, tag="BlockObserved"):
+class BlockObserved(Event, frozen=True, tag="BlockObserved"):
     """A finalised block."""
 
     kind: ClassVar[Kind] = Kind.FACT
@@ -33,7 +33,7 @@ class BlockObserved(Event, tag="BlockObserved"):
         return f"block.{self.hash}"
 
 
-class MetagraphObserved(Event, tag="MetagraphObserved"):
+class MetagraphObserved(Event, frozen=True, tag="MetagraphObserved"):
     """Who was registered at a block. The blob is a JSON list of Neuron, by uid."""
 
     kind: ClassVar[Kind] = Kind.FACT
@@ -47,7 +47,7 @@ class MetagraphObserved(Event, tag="MetagraphObserved"):
         return f"metagraph.{self.hash}"
 
 
-class HyperparametersObserved(Event, tag="HyperparametersObserved"):
+class HyperparametersObserved(Event, frozen=True, tag="HyperparametersObserved"):
     """The subnet's parameters at a block."""
 
     kind: ClassVar[Kind] = Kind.FACT

@@ -1,6 +1,7 @@
 """The stored form of an event: one line of UTF-8 JSON. Hash these bytes, never a re-encoding."""
 
 import hashlib
+from typing import Annotated
 
 import msgspec
 
@@ -10,6 +11,9 @@ from quasar.events.catalogue import EVENT_TYPES, AnyEvent
 
 MAX_EVENT_BYTES = 65_535
 """C2SP tiles give an entry's length in 16 bits."""
+
+
+Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +30,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     key: str
     """The slot."""
-    at: Count
+    at: Nanoseconds
     """Unix nanoseconds when it was written. A fact for people, never an input of a rule."""
     actor: Name
     cause: Count
@@ -53,7 +57,11 @@ _tag = msgspec.json.Decoder(_Tag).decode
 
 
 def encode(draft: Draft, at: int) -> bytes:
-    """The line to store. Raises UsageError where it would be longer than MAX_EVENT_BYTES."""
+    """The line to store.
+
+    Raises UsageError where it would be longer than MAX_EVENT_BYTES, or where a field is out of
+    its bounds: what could not be read back is never written.
+    """
     event = draft.event
     line = _encode(
         Envelope(key=event.slot, at=at, actor=draft.actor, cause=draft.cause, event=event)
@@ -63,6 +71,10 @@ def encode(draft: Draft, at: int) -> bytes:
             f"{event.slot}: {len(line)} bytes are more than an event may hold "
             f"({MAX_EVENT_BYTES}); put the long part in a blob"
         )
+    try:
+        _decode(line)
+    except msgspec.ValidationError as problem:
+        raise UsageError(f"{event.slot}: {problem}") from None
     return line
 
 

@@ -6,7 +6,7 @@ from quasar.events.base import Blob, Count, Digest, Event, Hotkey, Kind, Part, R
 from quasar.events.faults import Fault
 
 
-class CaseOutcome(Part):
+class CaseOutcome(Part, frozen=True):
     """One hidden case."""
 
     status: Literal["ok", "error", "timeout", "oom", "crashed", "output_limit", "forbidden"]
@@ -15,7 +15,7 @@ class CaseOutcome(Part):
     execution_time_ms: Count
 
 
-class CodeExecuted(Event, tag="CodeExecuted"):
+class CodeExecuted(Event, frozen=True, tag="CodeExecuted"):
     """A submission ran against every case."""
 
     kind: ClassVar[Kind] = Kind.FACT
@@ -32,7 +32,7 @@ class CodeExecuted(Event, tag="CodeExecuted"):
         return f"exec.{self.round}.{self.task}.{self.hotkey}"
 
 
-class ExecutionAbandoned(Event, tag="ExecutionAbandoned"):
+class ExecutionAbandoned(Event, frozen=True, tag="ExecutionAbandoned"):
     """The sandbox itself failed. Shares the slot of CodeExecuted."""
 
     kind: ClassVar[Kind] = Kind.FACT

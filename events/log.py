@@ -18,7 +18,7 @@ from quasar.events.base import (
 )
 
 
-class PreviousVolume(Part):
+class PreviousVolume(Part, frozen=True):
     """What a volume inherits from the one before."""
 
     checkpoint: str
@@ -27,7 +27,7 @@ class PreviousVolume(Part):
     """The folded state that this volume starts from."""
 
 
-class LogOpened(Event, tag="LogOpened"):
+class LogOpened(Event, frozen=True, tag="LogOpened"):
     """The first event of every volume: whose log this is and which key signs it."""
 
     kind: ClassVar[Kind] = Kind.FACT
@@ -52,7 +52,7 @@ class LogOpened(Event, tag="LogOpened"):
         return "log.open"
 
 
-class LogClosed(Event, tag="LogClosed"):
+class LogClosed(Event, frozen=True, tag="LogClosed"):
     """The last event of a volume: no round is open and every slot is filled."""
 
     kind: ClassVar[Kind] = Kind.FACT
@@ -65,7 +65,7 @@ class LogClosed(Event, tag="LogClosed"):
         return "log.close"
 
 
-class LogKeyRotated(Event, tag="LogKeyRotated"):
+class LogKeyRotated(Event, frozen=True, tag="LogKeyRotated"):
     """A new log key signs checkpoints from here on."""
 
     kind: ClassVar[Kind] = Kind.FACT
@@ -79,7 +79,7 @@ class LogKeyRotated(Event, tag="LogKeyRotated"):
         return f"key.{self.number}"
 
 
-class RunStarted(Event, tag="RunStarted"):
+class RunStarted(Event, frozen=True, tag="RunStarted"):
     """A validator process began to write: what it is made of."""
 
     kind: ClassVar[Kind] = Kind.FACT
@@ -102,7 +102,7 @@ class RunStarted(Event, tag="RunStarted"):
         return f"run.{self.run}"
 
 
-class RunEnded(Event, tag="RunEnded"):
+class RunEnded(Event, frozen=True, tag="RunEnded"):
     """The process drained and stopped writing."""
 
     kind: ClassVar[Kind] = Kind.FACT
@@ -115,7 +115,7 @@ class RunEnded(Event, tag="RunEnded"):
         return f"run.{self.run}.end"
 
 
-class PolicyAdopted(Event, tag="PolicyAdopted"):
+class PolicyAdopted(Event, frozen=True, tag="PolicyAdopted"):
     """The rules of the game from the next round on."""
 
     kind: ClassVar[Kind] = Kind.FACT

@@ -6,7 +6,7 @@ from quasar.events.base import Blob, Count, Event, Hotkey, Kind, LogId, Reason, 
 from quasar.events.receipt import Acceptance, Receipt, Refusal, SignedCheckpoint, TaskRequest
 
 
-class RequestAccepted(Event, tag="RequestAccepted"):
+class RequestAccepted(Event, frozen=True, tag="RequestAccepted"):
     """A validator's request that this miner will answer."""
 
     kind: ClassVar[Kind] = Kind.FACT
@@ -22,7 +22,7 @@ class RequestAccepted(Event, tag="RequestAccepted"):
         return f"accept.{self.request.log_id}.{self.request.round}.{self.request.task}"
 
 
-class RequestRefused(Event, tag="RequestRefused"):
+class RequestRefused(Event, frozen=True, tag="RequestRefused"):
     """A request that this miner will not answer. Shares the slot of RequestAccepted."""
 
     kind: ClassVar[Kind] = Kind.FACT
@@ -36,7 +36,7 @@ class RequestRefused(Event, tag="RequestRefused"):
         return f"accept.{self.refusal.log_id}.{self.refusal.round}.{self.refusal.task}"
 
 
-class AnswerProduced(Event, tag="AnswerProduced"):
+class AnswerProduced(Event, frozen=True, tag="AnswerProduced"):
     """The engine's answer and the receipt for it."""
 
     kind: ClassVar[Kind] = Kind.FACT
@@ -52,7 +52,7 @@ class AnswerProduced(Event, tag="AnswerProduced"):
         return f"answer.{self.receipt.log_id}.{self.receipt.round}.{self.receipt.task}"
 
 
-class OutcomeProved(Event, tag="OutcomeProved"):
+class OutcomeProved(Event, frozen=True, tag="OutcomeProved"):
     """The validator proved what its log says of one of this miner's assignments."""
 
     kind: ClassVar[Kind] = Kind.FACT

@@ -14,7 +14,7 @@ from quasar.events.task import Context, Question, TaskAssigned, TaskSampled
 _encode = msgspec.json.Encoder().encode
 
 
-class TaskRequest(Part):
+class TaskRequest(Part, frozen=True):
     """What a miner is asked. Its canonical bytes are the request body."""
 
     log_id: LogId
@@ -31,21 +31,21 @@ class TaskRequest(Part):
     deadline_ms: Count
 
 
-class SignedCheckpoint(Part):
+class SignedCheckpoint(Part, frozen=True):
     """A tree head that the validator quotes to its miners, who become its witnesses."""
 
     size: Count
     root: Digest
 
 
-class QuotedBlock(Part):
+class QuotedBlock(Part, frozen=True):
     """A finalised block that one side names."""
 
     number: Count
     hash: BlockHash
 
 
-class Acceptance(Part):
+class Acceptance(Part, frozen=True):
     """The miner holds the request and its context."""
 
     log_id: LogId
@@ -57,7 +57,7 @@ class Acceptance(Part):
     """SHA-256 of the request body."""
 
 
-class Refusal(Part):
+class Refusal(Part, frozen=True):
     """The miner will not answer."""
 
     log_id: LogId
@@ -69,7 +69,7 @@ class Refusal(Part):
     reason: Reason
 
 
-class Receipt(Part):
+class Receipt(Part, frozen=True):
     """The miner's word for its answer, and for what it saw of the log."""
 
     log_id: LogId

@@ -6,7 +6,7 @@ from quasar.events.base import BlockHash, Count, Digest, Event, Hotkey, Kind, Pa
 from quasar.events.faults import Fault
 
 
-class RoundOpened(Event, tag="RoundOpened"):
+class RoundOpened(Event, frozen=True, tag="RoundOpened"):
     """Commits to the participants before the block that seeds the tasks exists."""
 
     kind: ClassVar[Kind] = Kind.DECISION
@@ -27,7 +27,7 @@ class RoundOpened(Event, tag="RoundOpened"):
         return f"round.{self.round}"
 
 
-class RoundSkipped(Event, tag="RoundSkipped"):
+class RoundSkipped(Event, frozen=True, tag="RoundSkipped"):
     """A scheduled round that was not played. Shares the slot of RoundOpened."""
 
     kind: ClassVar[Kind] = Kind.DECISION
@@ -42,7 +42,7 @@ class RoundSkipped(Event, tag="RoundSkipped"):
         return f"round.{self.round}"
 
 
-class RoundSealed(Event, tag="RoundSealed"):
+class RoundSealed(Event, frozen=True, tag="RoundSealed"):
     """Every assignment has its outcome; no more answers are taken."""
 
     kind: ClassVar[Kind] = Kind.DECISION
@@ -59,7 +59,7 @@ class RoundSealed(Event, tag="RoundSealed"):
         return f"sealed.{self.round}"
 
 
-class RoundRevealed(Event, tag="RoundRevealed"):
+class RoundRevealed(Event, frozen=True, tag="RoundRevealed"):
     """The round's secret. With the beacon it regenerates every task and answer."""
 
     kind: ClassVar[Kind] = Kind.DECISION
@@ -73,7 +73,7 @@ class RoundRevealed(Event, tag="RoundRevealed"):
         return f"revealed.{self.round}"
 
 
-class MeanReward(Part):
+class MeanReward(Part, frozen=True):
     """What one miner earned in one round."""
 
     hotkey: Hotkey
@@ -87,7 +87,7 @@ class MeanReward(Part):
     """``math.fsum(rewards) / scored``; null when nothing counts."""
 
 
-class RoundScored(Event, tag="RoundScored"):
+class RoundScored(Event, frozen=True, tag="RoundScored"):
     """Every assignment has exactly one score; the mean reward of each participant."""
 
     kind: ClassVar[Kind] = Kind.DECISION

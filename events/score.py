@@ -10,7 +10,7 @@ from quasar.events.faults import Fault
 Accuracy = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 
-class AnswerScored(Event, tag="AnswerScored"):
+class AnswerScored(Event, frozen=True, tag="AnswerScored"):
     """What an answer is worth."""
 
     kind: ClassVar[Kind] = Kind.DECISION
@@ -36,7 +36,7 @@ class AnswerScored(Event, tag="AnswerScored"):
         return f"score.{self.round}.{self.task}.{self.hotkey}"
 
 
-class AnswerNotScored(Event, tag="AnswerNotScored"):
+class AnswerNotScored(Event, frozen=True, tag="AnswerNotScored"):
     """Left out of every mean: the failure was not the miner's. Shares the slot of AnswerScored."""
 
     kind: ClassVar[Kind] = Kind.DECISION

@@ -17,7 +17,7 @@ Question = list[TextPart]
 """Content parts in reading order; other kinds of parts get other tags."""
 
 
-class Context(Part):
+class Context(Part, frozen=True):
     """The long text of an assignment. Regenerated from the seed, so it is not kept."""
 
     sha256: Digest
@@ -26,7 +26,7 @@ class Context(Part):
     """Canonical tokens (``quasar.benchmarks.tokenizer``)."""
 
 
-class TaskSampled(Event, tag="TaskSampled"):
+class TaskSampled(Event, frozen=True, tag="TaskSampled"):
     """What all variants of a task share."""
 
     kind: ClassVar[Kind] = Kind.DECISION
@@ -46,7 +46,7 @@ class TaskSampled(Event, tag="TaskSampled"):
         return f"task.{self.round}.{self.task}"
 
 
-class TaskAssigned(Event, tag="TaskAssigned"):
+class TaskAssigned(Event, frozen=True, tag="TaskAssigned"):
     """One miner's variant of a task, with its deadline."""
 
     kind: ClassVar[Kind] = Kind.DECISION

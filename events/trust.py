@@ -5,7 +5,7 @@ from typing import ClassVar
 from quasar.events.base import BlockHash, Count, Digest, Event, Kind, Name, Reason
 
 
-class CheckpointSigned(Event, tag="CheckpointSigned"):
+class CheckpointSigned(Event, frozen=True, tag="CheckpointSigned"):
     """A tree head over the first ``size`` events, signed with the log key."""
 
     kind: ClassVar[Kind] = Kind.EFFECT
@@ -20,7 +20,7 @@ class CheckpointSigned(Event, tag="CheckpointSigned"):
         return f"checkpoint.{self.size}"
 
 
-class CheckpointAnchored(Event, tag="CheckpointAnchored"):
+class CheckpointAnchored(Event, frozen=True, tag="CheckpointAnchored"):
     """The chain holds the hash of a checkpoint."""
 
     kind: ClassVar[Kind] = Kind.FACT
@@ -37,7 +37,7 @@ class CheckpointAnchored(Event, tag="CheckpointAnchored"):
         return f"anchor.{self.size}.{self.attempt}"
 
 
-class AnchorFailed(Event, tag="AnchorFailed"):
+class AnchorFailed(Event, frozen=True, tag="AnchorFailed"):
     """An anchor did not land. Shares the slot of CheckpointAnchored."""
 
     kind: ClassVar[Kind] = Kind.FACT
@@ -51,7 +51,7 @@ class AnchorFailed(Event, tag="AnchorFailed"):
         return f"anchor.{self.size}.{self.attempt}"
 
 
-class EventQuarantined(Event, tag="EventQuarantined"):
+class EventQuarantined(Event, frozen=True, tag="EventQuarantined"):
     """An actor cannot handle an event; valid only for bytes that the auditor's rules reject too."""
 
     kind: ClassVar[Kind] = Kind.FACT

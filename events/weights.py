@@ -5,7 +5,7 @@ from typing import ClassVar
 from quasar.events.base import U16, BlockHash, Count, Event, Hotkey, Kind, Name, Part, Reason
 
 
-class Weight(Part):
+class Weight(Part, frozen=True):
     """One miner's place in the row."""
 
     hotkey: Hotkey
@@ -18,7 +18,7 @@ class Weight(Part):
     """``round(score / max(score) * 65535)``, half to even; zeros are not sent."""
 
 
-class WeightsComputed(Event, tag="WeightsComputed"):
+class WeightsComputed(Event, frozen=True, tag="WeightsComputed"):
     """The exact row for an epoch."""
 
     kind: ClassVar[Kind] = Kind.DECISION
@@ -38,7 +38,7 @@ class WeightsComputed(Event, tag="WeightsComputed"):
         return f"weights.{self.epoch}.{self.attempt}.computed"
 
 
-class WeightsDeferred(Event, tag="WeightsDeferred"):
+class WeightsDeferred(Event, frozen=True, tag="WeightsDeferred"):
     """No row for this epoch, and why. Shares the slot of WeightsComputed."""
 
     kind: ClassVar[Kind] = Kind.DECISION
@@ -54,7 +54,7 @@ class WeightsDeferred(Event, tag="WeightsDeferred"):
         return f"weights.{self.epoch}.{self.attempt}.computed"
 
 
-class WeightsIntended(Event, tag="WeightsIntended"):
+class WeightsIntended(Event, frozen=True, tag="WeightsIntended"):
     """The row is about to be submitted."""
 
     kind: ClassVar[Kind] = Kind.EFFECT
@@ -68,7 +68,7 @@ class WeightsIntended(Event, tag="WeightsIntended"):
         return f"weights.{self.epoch}.{self.attempt}.intended"
 
 
-class WeightsSubmitted(Event, tag="WeightsSubmitted"):
+class WeightsSubmitted(Event, frozen=True, tag="WeightsSubmitted"):
     """The extrinsic left."""
 
     kind: ClassVar[Kind] = Kind.EFFECT
@@ -82,7 +82,7 @@ class WeightsSubmitted(Event, tag="WeightsSubmitted"):
         return f"weights.{self.epoch}.{self.attempt}.submitted"
 
 
-class WeightsConfirmed(Event, tag="WeightsConfirmed"):
+class WeightsConfirmed(Event, frozen=True, tag="WeightsConfirmed"):
     """Finalised state shows the row or its commit."""
 
     kind: ClassVar[Kind] = Kind.FACT
@@ -97,7 +97,7 @@ class WeightsConfirmed(Event, tag="WeightsConfirmed"):
         return f"weights.{self.epoch}.{self.attempt}.outcome"
 
 
-class WeightsFailed(Event, tag="WeightsFailed"):
+class WeightsFailed(Event, frozen=True, tag="WeightsFailed"):
     """The chain refused the row. Shares the slot of WeightsConfirmed."""
 
     kind: ClassVar[Kind] = Kind.FACT
@@ -112,7 +112,7 @@ class WeightsFailed(Event, tag="WeightsFailed"):
         return f"weights.{self.epoch}.{self.attempt}.outcome"
 
 
-class WeightsUnknown(Event, tag="WeightsUnknown"):
+class WeightsUnknown(Event, frozen=True, tag="WeightsUnknown"):
     """The era passed and finalised state does not show the row. Shares that slot."""
 
     kind: ClassVar[Kind] = Kind.FACT
@@ -126,7 +126,7 @@ class WeightsUnknown(Event, tag="WeightsUnknown"):
         return f"weights.{self.epoch}.{self.attempt}.outcome"
 
 
-class WeightsVerified(Event, tag="WeightsVerified"):
+class WeightsVerified(Event, frozen=True, tag="WeightsVerified"):
     """The row was read back from the chain, after a reveal where there is one."""
 
     kind: ClassVar[Kind] = Kind.FACT

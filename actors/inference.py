@@ -1,0 +1,232 @@
+"""InferenceActor: the miner's. Takes requests at the door, answers them in order."""
+
+import hashlib
+import math
+import time
+from dataclasses import dataclass, field
+from typing import TypedDict, TypeVar
+
+import anyio
+import anyio.to_thread
+import structlog
+
+from quasar.actors.actor import recorded
+from quasar.door import Answer
+from quasar.door.contexts import Contexts
+from quasar.errors import Refused
+from quasar.events import AnswerProduced, AnyEvent, OutcomeProved, RequestAccepted
+from quasar.events.envelope import Draft, decode
+from quasar.events.receipt import (
+    Acceptance,
+    QuotedBlock,
+    Receipt,
+    Refusal,
+    SignedCheckpoint,
+    TaskRequest,
+    digest,
+    request_body,
+    statement_bytes,
+)
+from quasar.events.signing import Signer
+from quasar.inference import Engine
+from quasar.log import Log, Stored
+
+S = TypeVar("S", Acceptance, Refusal)
+
+ACTOR = "inference"
+
+MAX_UNACKNOWLEDGED = 16
+
+Key = tuple[str, int, int]
+"""Log id, round, task."""
+
+logger = structlog.get_logger()
+
+
+@dataclass
+class MinerState:
+    """The fold of the miner's own log."""
+
+    accepted: dict[Key, RequestAccepted] = field(default_factory=dict)
+    produced: dict[Key, AnswerProduced] = field(default_factory=dict)
+    newest: dict[str, str] = field(default_factory=dict)
+    """Log id to the digest of the last receipt given in it."""
+    unacknowledged: dict[str, dict[Key, str]] = field(default_factory=dict)
+    """Log id to receipts whose outcome is not proved yet."""
+
+    def evolve(self, event: AnyEvent) -> None:
+        """Fold one event."""
+        match event:
+            case RequestAccepted(request=r):
+                self.accepted[(r.log_id, r.round, r.task)] = event
+            case AnswerProduced(receipt=receipt):
+                key = (receipt.log_id, receipt.round, receipt.task)
+                self.produced[key] = event
+                self.newest[receipt.log_id] = digest(receipt)
+                self.unacknowledged.setdefault(receipt.log_id, {})[key] = digest(receipt)
+            case OutcomeProved(log_id=log_id, round=r, task=t, agrees=True):
+                self.unacknowledged.get(log_id, {}).pop((log_id, r, t), None)
+
+
+class InferenceActor:
+    """The desk behind the miner's door."""
+
+    name = ACTOR
+
+    def __init__(self, signer: Signer, log: Log, contexts: Contexts, engine: Engine) -> None:
+        self.log = log
+        self.block: QuotedBlock | None = None
+        """The miner's own newest finalised block; set by whoever follows the chain."""
+        self._signer = signer
+        self._contexts = contexts
+        self._engine = engine
+        self._state = MinerState()
+        self._turned = anyio.Event()
+        """Set and renewed whenever the fold has moved."""
+        self._caught_up = False
+        self._send, self._receive = anyio.create_memory_object_stream[RequestAccepted](math.inf)
+
+    async def run(self) -> None:
+        """Answer for ever; what a crash left unanswered comes first."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._fold)
+            async for accepted in self._receive:
+                request = accepted.request
+                if (request.log_id, request.round, request.task) not in self._state.produced:
+                    await self._answer(accepted)
+
+    async def accept(
+        self,
+        validator: str,
+        request: TaskRequest,
+        checkpoint: SignedCheckpoint | None,
+        block: QuotedBlock | None,  # noqa: ARG002 - the desk's signature
+    ) -> tuple[Acceptance | Refusal, str]:
+        """Sign for a request; the same request gives the same statement, however often it comes."""
+        named = _named(request)
+        if request.hotkey != self._signer.ss58_address:
+            return self._signed(Refusal(**named, reason="this is not my hotkey"))
+        acceptance, signature = self._signed(Acceptance(**named))
+        event = RequestAccepted(
+            validator=validator,
+            request=request,
+            checkpoint=checkpoint,
+            acceptance=acceptance,
+            signature=signature,
+        )
+        stored = decode((await self._append(event)).line).event
+        if isinstance(stored, RequestAccepted) and stored.acceptance == acceptance:
+            return stored.acceptance, stored.signature
+        return self._signed(Refusal(**named, reason="another request had this place before"))
+
+    async def answer(self, validator: str, log_id: str, round: int, task: int) -> Answer:  # noqa: A002 - the field's name
+        """Wait for the answer of an accepted request."""
+        key = (log_id, round, task)
+        while True:
+            turned = self._turned
+            accepted = self._state.accepted.get(key)
+            produced = self._state.produced.get(key)
+            if accepted is not None and accepted.validator != validator:
+                raise Refused("unknown", "another validator asked this")
+            if produced is not None:
+                data = self.log.blobs.get(produced.answer)
+                return Answer(data, produced.receipt, produced.signature)
+            if accepted is None and self._caught_up:
+                raise Refused("unknown", "nothing was asked under this number")
+            await turned.wait()
+
+    async def outcome(self, validator: str, event: str, proof: str) -> None:  # noqa: ARG002
+        """Keep what a validator proves about one of our answers."""
+        claimed = decode(event.encode()).event
+        r, t = getattr(claimed, "round", None), getattr(claimed, "task", None)
+        found = [k for k in self._state.produced if k[1:] == (r, t)]
+        if not found:
+            raise Refused("unknown", "this outcome is of no answer of mine")
+        key = found[-1]
+        produced = self._state.produced[key]
+        agrees = getattr(claimed, "receipt", None) == produced.receipt
+        blob = self.log.blobs.put(f"{event}\n{proof}".encode())
+        await self._append(
+            OutcomeProved(log_id=key[0], round=key[1], task=key[2], proof=blob, agrees=agrees)
+        )
+        if not agrees:
+            logger.warning("inference.outcome-disagrees", log=key[0], round=r, task=t)
+
+    async def _fold(self) -> None:
+        head = await self.log.head()
+        self._caught_up = head == 0
+        async for seen in recorded(self.log):
+            self._state.evolve(seen.event)
+            self._caught_up = seen.seq >= head
+            if isinstance(seen.event, RequestAccepted):
+                self._send.send_nowait(seen.event)
+            self._turned.set()
+            self._turned = anyio.Event()
+
+    async def _answer(self, accepted: RequestAccepted) -> None:
+        """Read, think, sign, store."""
+        request, started = accepted.request, time.monotonic()
+        text = await anyio.to_thread.run_sync(self._think, request)
+        data = text.encode()[: request.answer_bytes]
+        receipt = self._receipt(accepted, data)
+        event = AnswerProduced(
+            receipt=receipt,
+            signature=self._signer.sign(statement_bytes(receipt)).hex(),
+            answer=self.log.blobs.put(data),
+            engine=self._engine.name,
+            elapsed_ms=int((time.monotonic() - started) * 1000),
+        )
+        self._state.evolve(event)
+        await self._append(event)
+        self._contexts.discard(request.context.sha256)
+        logger.info(
+            "inference.answered",
+            round=request.round,
+            task=request.task,
+            bucket=request.bucket,
+            ms=event.elapsed_ms,
+        )
+
+    def _think(self, request: TaskRequest) -> str:
+        context = self._contexts.path(request.context.sha256).read_text("utf-8")
+        question = "\n".join(part.text for part in request.question)
+        return self._engine.answer(context, question, request.answer_bytes)
+
+    def _receipt(self, accepted: RequestAccepted, data: bytes) -> Receipt:
+        log_id = accepted.request.log_id
+        waiting = list(self._state.unacknowledged.get(log_id, {}).values())
+        return Receipt(
+            **_named(accepted.request),
+            answer=hashlib.sha256(data).hexdigest(),
+            checkpoint=accepted.checkpoint,
+            block=self.block,
+            previous=self._state.newest.get(log_id),
+            unacknowledged=waiting[-MAX_UNACKNOWLEDGED:],
+        )
+
+    def _signed(self, statement: S) -> tuple[S, str]:
+        return statement, self._signer.sign(statement_bytes(statement)).hex()
+
+    async def _append(self, event: AnyEvent) -> Stored:
+        return (await self.log.append([Draft(actor=ACTOR, cause=0, event=event)]))[0]
+
+
+class _Named(TypedDict):
+    log_id: str
+    round: int
+    task: int
+    hotkey: str
+    n: int
+    request: str
+
+
+def _named(request: TaskRequest) -> _Named:
+    """What every statement about a request says."""
+    return _Named(
+        log_id=request.log_id,
+        round=request.round,
+        task=request.task,
+        hotkey=request.hotkey,
+        n=request.n,
+        request=hashlib.sha256(request_body(request)).hexdigest(),
+    )

@@ -1,0 +1,42 @@
+"""TaskSampler: opens rounds, makes their tasks, seals and reveals them. Holds the secrets."""
+
+from collections.abc import Sequence
+
+import anyio.to_thread
+
+from quasar.actors.actor import Decider
+from quasar.door.outbox import Outbox
+from quasar.events import AnyEvent, BlockObserved, RoundRevealed, TaskAssigned
+from quasar.log import Log
+from quasar.rules.machine import Recorded
+from quasar.rules.sampling import SamplerState, SamplingRule, Secrets
+
+
+class TaskSampler(Decider[SamplerState]):
+    """Decides rounds and tasks, and keeps the contexts of open rounds for MinerProxy."""
+
+    def __init__(self, log: Log, secrets: Secrets, outbox: Outbox) -> None:
+        self._rule = SamplingRule(secrets)
+        super().__init__(log, self._rule)
+        self._outbox = outbox
+
+    async def prepare(
+        self, state: SamplerState, seen: Recorded, events: Sequence[AnyEvent]
+    ) -> None:
+        """Write contexts before the assignments that name them; drop those of revealed rounds."""
+        for event in events:
+            if isinstance(event, RoundRevealed):
+                await anyio.to_thread.run_sync(self._outbox.drop, event.round)
+        if any(isinstance(e, TaskAssigned) for e in events):
+            assert isinstance(seen.event, BlockObserved)
+            beacon = seen.event
+            await anyio.to_thread.run_sync(lambda: self._write_contexts(state, beacon))
+
+    def _write_contexts(self, state: SamplerState, beacon: BlockObserved) -> None:
+        for number, current in state.rounds.items():
+            if current.opened.beacon_block != beacon.number:
+                continue
+            for task in self._rule.planned(number, current.policy, beacon.hash):
+                for hotkey in current.opened.participants:
+                    text = task.variant(hotkey).instance.context()
+                    self._outbox.put(number, text.encode())

@@ -1,0 +1,155 @@
+"""Checkpoints: a tree head under an Ed25519 key, as a C2SP signed note (c2sp.org/tlog-checkpoint).
+
+A note is three lines (origin, size, base64 root), an empty line, and signature lines. A log signs
+under its origin as the key name; signatures by other keys, of witnesses say, are left alone.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from typing import NamedTuple
+
+from quasar.errors import CannotJudge, LogError, UsageError
+from quasar.events.signing import Signer, verify_ed25519
+
+MAX_NOTE_CHARS = 131_072
+"""Room for 16 post-quantum signatures, which every reader of notes must accept."""
+
+_ED25519 = b"\x01"
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\ud800-\udfff]")
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
+_KEY_NAME = re.compile(r"[^\s+]+")
+
+
+class BadSignature(LogError):
+    """Raised when a note can be read, but the expected key did not sign it.
+
+    Do not use the log: it was altered, or the key or the origin you expect is another one's.
+    """
+
+    exit_code = 1
+
+
+class Checkpoint(NamedTuple):
+    """A tree head."""
+
+    origin: str
+    """Name of the log, such as ``quasar/24/5F.../0a1b2c3d/1``."""
+    size: int
+    """Number of events."""
+    root: bytes
+    """32 bytes."""
+
+
+class _Note(NamedTuple):
+    """A note taken apart; nothing in it is verified yet."""
+
+    text: str
+    signatures: list[tuple[str, bytes]]
+    """Key name; key id and signature, joined."""
+
+
+def key_id(name: str, public_key: bytes) -> bytes:
+    """The 4 bytes that name an Ed25519 key in a signature line."""
+    return hashlib.sha256(name.encode() + b"\n" + _ED25519 + public_key).digest()[:4]
+
+
+def verifier_key(name: str, public_key: bytes) -> str:
+    """The key in the form that other C2SP programs take: ``name+id+base64``."""
+    key = base64.b64encode(_ED25519 + public_key).decode()
+    return f"{name}+{key_id(name, public_key).hex()}+{key}"
+
+
+def checkpoint_body(checkpoint: Checkpoint) -> str:
+    """The text that is signed."""
+    root = base64.b64encode(checkpoint.root).decode()
+    return f"{checkpoint.origin}\n{checkpoint.size}\n{root}\n"
+
+
+def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> str:
+    """The signed note. Raises UsageError for a checkpoint or a key that makes no valid note."""
+    body = checkpoint_body(checkpoint)
+    signature = signer.sign(body.encode())
+    signed = base64.b64encode(key_id(checkpoint.origin, signer.public_key) + signature).decode()
+    note = f"{body}\n\N{EM DASH} {checkpoint.origin} {signed}\n"
+    try:
+        open_checkpoint(note, checkpoint.origin, signer.public_key)
+    except (CannotJudge, BadSignature) as error:
+        raise UsageError(f"this checkpoint cannot be signed with this key: {error}") from error
+    return note
+
+
+def parse_checkpoint(note: str) -> Checkpoint:
+    """What a note says. Nothing is verified. Raises CannotJudge for anything but a checkpoint."""
+    return _parse_body(_split_note(note).text)
+
+
+def open_checkpoint(note: str, origin: str, public_key: bytes) -> Checkpoint:
+    """The checkpoint in a note that the log's key signed.
+
+    Raises CannotJudge where the note cannot be read, and BadSignature where it is another log's
+    or the key (32 bytes, Ed25519) did not sign it.
+    """
+    text, signatures = _split_note(note)
+    checkpoint = _parse_body(text)
+    if checkpoint.origin != origin:
+        raise BadSignature(f"the checkpoint is of {checkpoint.origin}, not of {origin}")
+    known = key_id(origin, public_key)
+    ours = [data[4:] for name, data in signatures if name == origin and data[:4] == known]
+    if not ours:
+        raise BadSignature(f"the checkpoint is not signed by key {known.hex()} of {origin}")
+    if not all(verify_ed25519(public_key, text.encode(), signature) for signature in ours):
+        raise BadSignature(f"the checkpoint's signature by key {known.hex()} is wrong")
+    return checkpoint
+
+
+def decode_base64(text: str) -> bytes:
+    """Strict base64: what decodes to the same bytes has one spelling. Raises CannotJudge."""
+    try:
+        data = base64.b64decode(text.encode("ascii"), validate=True)
+    except (binascii.Error, ValueError):
+        raise CannotJudge("a hash or signature is not base64") from None
+    if base64.b64encode(data).decode() != text:
+        raise CannotJudge("a hash or signature is not canonical base64")
+    return data
+
+
+def decode_decimal(text: str) -> int:
+    """A decimal without sign or leading zeros. Raises CannotJudge."""
+    if not _DECIMAL.fullmatch(text):
+        raise CannotJudge(f"{text[:32]!r} is not a plain decimal number")
+    return int(text)
+
+
+def _split_note(note: str) -> _Note:
+    if len(note) > MAX_NOTE_CHARS:
+        raise CannotJudge(f"a note of {len(note)} characters is more than {MAX_NOTE_CHARS}")
+    if _CONTROL.search(note) or not note.endswith("\n"):
+        raise CannotJudge("the note holds control characters or lacks its last newline")
+    text, found, rest = note.rpartition("\n\n")
+    if not found or not text or not rest:
+        raise CannotJudge("the note has no signature lines")
+    return _Note(text + "\n", [_parse_signature(line) for line in rest[:-1].split("\n")])
+
+
+def _parse_signature(line: str) -> tuple[str, bytes]:
+    parts = line.split(" ")
+    if len(parts) != 3 or parts[0] != "\N{EM DASH}" or not _KEY_NAME.fullmatch(parts[1]):
+        raise CannotJudge("a signature line of the note is not '\N{EM DASH} name base64'")
+    data = decode_base64(parts[2])
+    if len(data) < 5:
+        raise CannotJudge("a signature of the note is too short")
+    return parts[1], data
+
+
+def _parse_body(text: str) -> Checkpoint:
+    lines = text.removesuffix("\n").split("\n")
+    if len(lines) != 3:
+        raise CannotJudge(f"a checkpoint has 3 lines (origin, size, root), not {len(lines)}")
+    origin, size, root = lines[0], decode_decimal(lines[1]), decode_base64(lines[2])
+    if not _KEY_NAME.fullmatch(origin):
+        raise CannotJudge("the checkpoint's origin is empty or holds a space or a plus sign")
+    if len(root) != hashlib.sha256().digest_size:
+        raise CannotJudge(f"the checkpoint's root is {len(root)} bytes, not 32")
+    return Checkpoint(origin, size, root)

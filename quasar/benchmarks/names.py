@@ -1,0 +1,56 @@
+"""Invented place names: none occurs in the corpus, each has the same number of tokens."""
+
+from quasar.benchmarks import tokenizer
+from quasar.draw import Draw
+
+NAME_TOKENS = 4
+"""Canonical tokens of every name at the start of a line."""
+
+_CONSONANTS = (
+    "b",
+    "br",
+    "d",
+    "dr",
+    "f",
+    "g",
+    "gr",
+    "k",
+    "l",
+    "m",
+    "n",
+    "p",
+    "r",
+    "s",
+    "t",
+    "v",
+    "z",
+)
+_VOWELS = ("a", "e", "i", "o", "u")
+_ENDINGS = ("dova", "gund", "lesk", "maur", "nesh", "quil", "rund", "vanth", "vosk", "zamar")
+
+
+def spell(number: int) -> str:
+    """The name of a number; numbers from 0 to NAMES - 1 give all names, each once."""
+    number, ending = divmod(number, len(_ENDINGS))
+    letters = _ENDINGS[ending]
+    for _ in range(2):
+        number, vowel = divmod(number, len(_VOWELS))
+        number, consonant = divmod(number, len(_CONSONANTS))
+        letters = _CONSONANTS[consonant] + _VOWELS[vowel] + letters
+    return letters.capitalize()
+
+
+NAMES = (len(_CONSONANTS) * len(_VOWELS)) ** 2 * len(_ENDINGS)
+"""How many names ``spell`` knows, of any token count."""
+
+
+def invent(draw: Draw, n: int) -> list[str]:
+    """``n`` different names of NAME_TOKENS tokens each, for ``n`` of at most 100."""
+    names: list[str] = []
+    for _ in range(1000):
+        name = spell(draw.below(NAMES))
+        if name not in names and tokenizer.count(name) == NAME_TOKENS:
+            names.append(name)
+        if len(names) == n:
+            return names
+    raise AssertionError(f"1000 draws gave {len(names)} of {n} names")

@@ -1,0 +1,63 @@
+"""The ``quasar`` command. Commands are imported when they are called, so help is quick."""
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, Group
+
+from quasar import __version__
+
+app = App(
+    name="quasar",
+    help="A Bittensor subnet for long contexts whose every score and weight anyone can recompute.",
+    version=__version__,
+    version_flags=["--version"],
+)
+
+_start = Group.create_ordered("See it work")
+_roles = Group.create_ordered("Run it")
+_checks = Group.create_ordered("Check it")
+
+app.command(
+    "quasar.cli.demo:demo",
+    name="demo",
+    help="Play rounds on this machine with local miners, then audit the log.",
+    group=_start,
+)
+app.command(
+    "quasar.cli.validate:validate",
+    name="validate",
+    help="Run a validator: sample, deliver, score, weigh.",
+    group=_roles,
+)
+app.command("quasar.cli.mine:mine", name="mine", help="Run a miner: answer tasks.", group=_roles)
+app.command(
+    "quasar.cli.audit:audit",
+    name="audit",
+    help="Recompute a log's every score and weight.",
+    group=_checks,
+)
+app.command(
+    "quasar.cli.why:why",
+    name="why",
+    help="Follow a miner's weight down to its raw answers.",
+    group=_checks,
+)
+
+log = App(name="log", help="Read, copy and describe logs.", group=_checks)
+log.command("quasar.cli.log:show", name="show", help="Print events.")
+log.command("quasar.cli.log:tail", name="tail", help="Print the last events.")
+log.command("quasar.cli.log:export", name="export", help="Copy an archive, verified.")
+log.command("quasar.cli.log:schema", name="schema", help="JSON Schema of every event.")
+app.command(log)
+
+policy = App(name="policy", help="The rules of the game.", group=_checks)
+policy.command("quasar.cli.policy:show", name="show", help="Print a policy file.")
+app.command(policy)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit with its code: 0 clean, 1 a check failed, 2 cannot, 75 try again."""
+    from quasar.cli.run import run
+
+    sys.exit(run(app, arguments))

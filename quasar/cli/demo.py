@@ -1,0 +1,166 @@
+"""``quasar demo``: the whole path on one machine, with nothing configured."""
+
+import shutil
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+from cyclopts import Parameter
+
+from quasar.chain.local import LocalChain
+from quasar.cli import audit as audit_command
+from quasar.cli import logs
+from quasar.cli.board import show_board
+from quasar.cli.identity import demo_miner, demo_validator
+from quasar.cli.live import Live
+from quasar.cli.output import err, out, say_json
+from quasar.cli.processes import child
+from quasar.config import load_policy
+from quasar.errors import UsageError
+from quasar.log.archive_reader import ArchiveLog
+from quasar.replay.finding import Report
+from quasar.rules.machine import Recorded
+from quasar.rules.projections import Leaderboard
+from quasar.supervisor.validator import Setup, run_validator
+
+BLOCK_MS = 100
+TEMPO = 25
+ENGINES = ("extractive", "extractive", "random", "empty")
+
+
+def demo(
+    *,
+    rounds: int = 3,
+    miners: int = 4,
+    seed: int = 7,
+    engine: str | None = None,
+    policy: str = "readme-v1",
+    out: Path = Path("quasar-demo"),
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Play rounds with local miners on a local block source, then audit the log.
+
+    Parameters
+    ----------
+    rounds
+        How many rounds.
+    miners
+        How many miners, each a process of its own.
+    seed
+        Hotkeys, secrets and blocks derive from it.
+    engine
+        What all miners run; else extractive, extractive, random, empty, in turn.
+    policy
+        A policy that ships with the package, or a file.
+    out
+        Folder of the archive. An older demo there is replaced.
+    json
+        Print one JSON object and nothing else.
+    """
+    if rounds < 1 or miners < 1:
+        raise UsageError("a demo needs at least one round and one miner")
+    logs.set_up(quiet=True)
+    names = [engine or ENGINES[i % len(ENGINES)] for i in range(miners)]
+    toml = load_policy(policy)
+    folder = prepare(out)
+    with tempfile.TemporaryDirectory(prefix="quasar-demo-") as work:
+        err.print(f"archive: {folder}   scratch: {work} (removed at the end)", markup=False)
+        anyio.run(play, rounds, names, seed, toml, folder, Path(work), not json)
+    return conclude(folder, seed, names, json)
+
+
+def prepare(folder: Path) -> Path:
+    """An empty place for the archive. Only an older demo is ever removed."""
+    if (folder / "manifest.json").is_file() and (folder / ".demo").is_file():
+        shutil.rmtree(folder)
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} holds something that is not a demo: name another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+async def play(
+    rounds: int, engines: list[str], seed: int, policy: bytes, folder: Path, work: Path, bar: bool
+) -> None:
+    """Block source, miners and validator, until the last round is weighed."""
+    identity = demo_validator(seed)
+    hotkeys = [identity.hotkey.ss58_address]
+    hotkeys += [demo_miner(seed, i).ss58_address for i in range(len(engines))]
+    async with AsyncExitStack() as stack:
+        arguments = ["--seed", str(seed), "--block-ms", str(BLOCK_MS), "--tempo", str(TEMPO)]
+        arguments += ["--hotkeys", ",".join(hotkeys), "--hold"]
+        source = await stack.enter_async_context(
+            child("quasar.chain.local", arguments, work / "chain.log")
+        )
+        url = f"http://127.0.0.1:{source['port']}"
+        for index, name in enumerate(engines):
+            mine = ["mine", "--chain", url, "--engine", name, "--seed", str(seed)]
+            mine += ["--index", str(index), "--port", "0", "--json"]
+            mine += ["--state", str(work / f"miner-{index}")]
+            await stack.enter_async_context(child("quasar", mine, work / f"miner-{index}.log"))
+        chain = await stack.enter_async_context(LocalChain(url))
+        await chain.release()
+        live = Live(rounds, load_names(seed, engines), shown=bar)
+        setup = Setup(
+            identity=identity,
+            chain=chain,
+            state=work / "validator",
+            archive=folder,
+            policy=policy,
+            mode="demo",
+            freshness="none",
+            rounds=rounds,
+            allow_private=True,
+        )
+        with live:
+            await run_validator(setup, watch=live.watch)
+
+
+def load_names(seed: int, engines: list[str]) -> dict[str, str]:
+    """Hotkey to engine."""
+    return {demo_miner(seed, i).ss58_address: name for i, name in enumerate(engines)}
+
+
+def conclude(folder: Path, seed: int, engines: list[str], json: bool) -> int:
+    """Leaderboard, weights and verdict, all read back from the archive alone."""
+    log = ArchiveLog(folder)
+    hotkey = demo_validator(seed).hotkey.ss58_address
+    report = anyio.run(audit_command.run_audit, log, hotkey, not json)
+    board = Leaderboard()
+    for number, line in log.lines():
+        board.feed(Recorded(number, line))
+    if json:
+        say_json(summary(board, report))
+    else:
+        show(board, report, folder, load_names(seed, engines))
+    return 0 if report.result == "clean" else 1
+
+
+def summary(board: Leaderboard, report: Report) -> dict[str, object]:
+    """What ``--json`` prints."""
+    return {
+        "rounds": board.rounds,
+        "tasks": board.tasks,
+        "answers": board.answers,
+        "scores": {
+            line.hotkey: {bucket: s.mean for bucket, s in line.buckets.items()}
+            for line in board.lines()
+        },
+        "weights": board.weights,
+        "checkpoint_root": report.checkpoint_root,
+        "audit": report,
+    }
+
+
+def show(board: Leaderboard, report: Report, folder: Path, names: dict[str, str]) -> None:
+    """What a person sees at the end."""
+    show_board(board, names)
+    out.print()
+    audit_command.show(report)
+    best = board.lines()[0].hotkey
+    out.print("\n[bold]Try next[/]")
+    out.print(f"  quasar why {folder} {best}", markup=False)
+    out.print(f"  quasar log show {folder} --type AnswerScored", markup=False)
+    out.print(f"  quasar audit {folder} --json", markup=False)

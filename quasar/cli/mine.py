@@ -1,0 +1,89 @@
+"""``quasar mine``: one miner."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+from cyclopts import Parameter
+
+from quasar.chain.local import LocalChain
+from quasar.cli import logs
+from quasar.cli.identity import demo_miner, kept_miner
+from quasar.cli.output import err, say_json
+from quasar.config import state_folder
+from quasar.events.signing import Signer
+from quasar.inference import engine as find_engine
+from quasar.supervisor.miner import Setup, run_miner
+
+
+def mine(
+    *,
+    chain: str,
+    engine: str = "extractive",
+    state: Path | None = None,
+    host: str = "127.0.0.1",
+    port: int = 8091,
+    external: str | None = None,
+    seed: int | None = None,
+    index: int = 0,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Run a miner until it is told to stop.
+
+    Parameters
+    ----------
+    chain
+        URL of a local chain (`python -m quasar.chain.local`).
+    engine
+        What answers: extractive (reads the context, no model), empty or random (for contrast).
+    state
+        Private folder for the key, the miner's log and contexts.
+    host
+        Address to listen on.
+    port
+        Port to listen on; 0 takes a free one.
+    external
+        IP address to publish, where it is another than ``host``.
+    seed
+        Derive the key from a public number: for demos and tests only.
+    index
+        Which of the seed's miners this is.
+    json
+        Print the endpoint as a JSON object once the door is open.
+    """
+    logs.set_up()
+    home = state or state_folder() / "miner"
+    hotkey = kept_miner(home) if seed is None else demo_miner(seed, index)
+
+    def ready(endpoint: str) -> None:
+        if json:
+            say_json({"hotkey": hotkey.ss58_address, "endpoint": endpoint})
+        else:
+            err.print(f"{hotkey.ss58_address} answers at {endpoint}", markup=False)
+
+    anyio.run(_run, chain, hotkey, engine, home, host, port, external, ready)
+    return 0
+
+
+async def _run(
+    url: str,
+    hotkey: Signer,
+    engine: str,
+    state: Path,
+    host: str,
+    port: int,
+    external: str | None,
+    ready: Callable[[str], None],
+) -> None:
+    async with LocalChain(url) as chain:
+        setup = Setup(
+            hotkey=hotkey,
+            chain=chain,
+            engine=find_engine(engine),
+            state=state,
+            host=host,
+            port=port,
+            external=external,
+        )
+        await run_miner(setup, ready)

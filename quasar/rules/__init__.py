@@ -1,0 +1,1 @@
+"""Pure rules: what makes a validator decide also makes an auditor agree."""

@@ -1,0 +1,107 @@
+"""Which finalised blocks ChainObserver records: only those that a decision uses."""
+
+from dataclasses import dataclass, field
+
+from quasar.events import (
+    BlockObserved,
+    Event,
+    PolicyAdopted,
+    RoundOpened,
+    RoundSkipped,
+    RunStarted,
+)
+from quasar.events.blobs import Blobs
+from quasar.rules.machine import Recorded
+from quasar.rules.policy import Policy, recorded_policy
+from quasar.rules.schedule import Schedule
+
+ACTOR = "chain-observer"
+
+SUBSCRIBES: frozenset[type[Event]] = frozenset(
+    {PolicyAdopted, RunStarted, BlockObserved, RoundOpened, RoundSkipped}
+)
+
+
+@dataclass
+class ObserverState:
+    """The fold."""
+
+    policy: Policy | None = None
+    last_round: int | None = None
+    schedule: Schedule | None = None
+    block: int | None = None
+    """Newest recorded block."""
+    epoch: int = 0
+    waiting_for: int = 0
+    """A round whose block is recorded, but not yet its opening: nothing newer is read till then,
+    so that its beacon is never in the log before it is named."""
+    opened: int = 0
+    beacons: set[int] = field(default_factory=set)
+
+
+def evolve(state: ObserverState, seen: Recorded, blobs: Blobs) -> ObserverState:
+    """Fold one event."""
+    match seen.event:
+        case PolicyAdopted(toml=toml):
+            state.policy = recorded_policy(blobs.get(toml))
+            if state.schedule is not None and state.block is not None:
+                every = state.policy.cadence.round_every_blocks
+                state.schedule = state.schedule.changed(state.block, every)
+        case RunStarted(rounds=rounds):
+            state.last_round = rounds
+        case BlockObserved() as block:
+            _observe(state, block)
+        case RoundOpened(round=number, beacon_block=beacon):
+            state.opened = max(state.opened, number)
+            state.beacons.add(beacon)
+        case RoundSkipped(round=number):
+            state.opened = max(state.opened, number)
+    return state
+
+
+def wanted(state: ObserverState, head: int, head_epoch: int) -> int | None:
+    """The next block to record, given the newest finalised one; None while there is none."""
+    if state.policy is None:
+        return None
+    if state.block is None or state.schedule is None:
+        return head
+    if state.waiting_for > state.opened:
+        return None
+    due = {b for b in state.beacons if b <= head}
+    if (opening := _next_opening(state, state.schedule, state.policy, head)) is not None:
+        due.add(opening)
+    if head_epoch > state.epoch or head >= state.block + state.policy.cadence.heartbeat_blocks:
+        due.add(head)
+    return min(due, default=None)
+
+
+def needs_metagraph(state: ObserverState, number: int, epoch: int) -> bool:
+    """Whether a decision will need to know who is registered at this block."""
+    if state.schedule is None or epoch > state.epoch:
+        return True
+    return state.schedule.opens(number) is not None
+
+
+def _next_opening(
+    state: ObserverState, schedule: Schedule, policy: Policy, head: int
+) -> int | None:
+    """The first scheduled block that is new and not too old to open a round."""
+    assert state.block is not None
+    stale = head - policy.cadence.max_lag_blocks - 1
+    number = schedule.rounds_through(max(state.block, stale)) + 1
+    if state.last_round is not None and number > state.last_round:
+        return None
+    block = schedule.block_of(number)
+    return block if block <= head else None
+
+
+def _observe(state: ObserverState, block: BlockObserved) -> None:
+    if state.schedule is None:
+        assert state.policy is not None
+        state.schedule = Schedule(block.number, 0, state.policy.cadence.round_every_blocks)
+    number = state.schedule.opens(block.number)
+    if number is not None and (state.last_round is None or number <= state.last_round):
+        state.waiting_for = number
+    state.block = max(block.number, state.block or 0)
+    state.epoch = max(block.epoch, state.epoch)
+    state.beacons.discard(block.number)

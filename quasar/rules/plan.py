@@ -1,0 +1,67 @@
+"""The plan of a round: one pure function of seed, participants and policy."""
+
+import hmac
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from quasar.benchmarks import FAMILIES
+from quasar.benchmarks.family import Instance, Template
+from quasar.draw import derive
+from quasar.errors import CannotJudge
+from quasar.rules.policy import Mix, Policy
+
+
+class PlannedTask(NamedTuple):
+    """A task and everything its variants share."""
+
+    task: int
+    mix: Mix
+    seed: bytes
+    template: Template
+
+    @property
+    def metric(self) -> str:
+        """Name and version of the metric that scores it."""
+        return FAMILIES[self.mix.family].metric
+
+    def variant(self, hotkey: str) -> "Variant":
+        """The task as one miner gets it."""
+        seed = derive(self.seed, f"variant/{hotkey}")
+        return Variant(hotkey, self.template.instance(seed), derive(seed, "salt"))
+
+
+class Variant(NamedTuple):
+    """One miner's surface values."""
+
+    hotkey: str
+    instance: Instance
+    salt: bytes
+
+    @property
+    def commitment(self) -> str:
+        """HMAC-SHA256(salt, expected answer), hex."""
+        return hmac.digest(self.salt, self.instance.answer.encode(), "sha256").hex()
+
+
+def plan_tasks(seed: bytes, policy: Policy) -> Iterator[PlannedTask]:
+    """The tasks of a round, in order."""
+    for number, mix in enumerate(policy.tasks):
+        task_seed = derive(seed, f"task/{number}")
+        tokens = policy.bucket(mix.bucket).tokens
+        yield PlannedTask(number, mix, task_seed, _template(mix.family, task_seed, tokens))
+
+
+def assignments(policy: Policy, participants: Sequence[str]) -> int:
+    """How many assignments a round has."""
+    return len(policy.tasks) * len(participants)
+
+
+@lru_cache(maxsize=16)
+def _template(family: str, seed: bytes, tokens: int) -> Template:
+    if family not in FAMILIES:
+        raise CannotJudge(
+            f"task family {family!r} is not installed; install the quasar-subnet version "
+            "that RunStarted names"
+        )
+    return FAMILIES[family].template(seed, tokens)

@@ -1,0 +1,168 @@
+"""A policy: one complete TOML file that fixes every number of the game."""
+
+import hashlib
+import math
+import tomllib
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from quasar.errors import CannotJudge, UsageError
+
+Positive = Annotated[int, Meta(ge=1)]
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the policy file."""
+
+
+class Cadence(Section, frozen=True):
+    """When rounds happen, in blocks."""
+
+    round_every_blocks: Positive
+    """A round opens at every block number that this divides."""
+    beacon_delay_blocks: Positive
+    """Blocks from the opening block to the one whose hash seeds the tasks."""
+    max_lag_blocks: Positive
+    """A scheduled block read later than this is skipped: its round would start stale."""
+    heartbeat_blocks: Positive
+    """A finalised block is recorded at least this often, to bound back-dating."""
+    clock_skew_ms: Positive
+    """How far an event's wall clock may lie before the newest block's time."""
+
+
+class Bucket(Section, frozen=True):
+    """A context length and what it is worth."""
+
+    name: str
+    tokens: Positive
+    """Upper limit, canonical tokens; a task fills 0.98 to 1.0 of it."""
+    multiplier: Annotated[float, Meta(gt=0.0)]
+
+
+class Mix(Section, frozen=True):
+    """Tasks of a round: every participant gets a variant of each."""
+
+    family: str
+    bucket: str
+    tasks: Positive
+
+
+class Answers(Section, frozen=True):
+    """Limits of an answer."""
+
+    max_bytes: Positive
+
+
+class Deadline(Section, frozen=True):
+    """``base + linear * k + square * k * k`` ms, k being thousands of tokens, rounded up."""
+
+    base_ms: Positive
+    linear_ms: Annotated[int, Meta(ge=0)]
+    square_us: Annotated[int, Meta(ge=0)]
+
+
+class Delivery(Section, frozen=True):
+    """How hard the validator tries."""
+
+    attempts: Positive
+    attempt_ms: Positive
+    """For connecting, uploading and the miner's acceptance."""
+    grace_ms: Positive
+    """An answer is still taken, as late, this long after its deadline."""
+    upload_bytes: Positive
+    """Most context bytes that one miner is sent in a round."""
+
+
+class Scoring(Section, frozen=True):
+    """From answers to mean rewards."""
+
+    reward: Literal["capped@1", "weighted@1"]
+    reached_share: Share
+    """Unreachable counts against a miner only when this share of the round was reached."""
+    ema_alpha: Annotated[float, Meta(gt=0.0, le=1.0)]
+    ema_start: Share
+    minimum_samples: Positive
+    """Scored answers before a miner can hold weight."""
+
+
+class Policy(Section, frozen=True):
+    """All of it."""
+
+    name: str
+    cadence: Cadence
+    buckets: list[Bucket]
+    mix: list[Mix]
+    answers: Answers
+    deadline: Deadline
+    delivery: Delivery
+    scoring: Scoring
+
+    def bucket(self, name: str) -> Bucket:
+        """The bucket of that name."""
+        return next(b for b in self.buckets if b.name == name)
+
+    def bucket_for(self, tokens: int) -> Bucket:
+        """The smallest bucket that holds so many canonical tokens.
+
+        Raises UsageError above the largest: such a task is not made.
+        """
+        for bucket in sorted(self.buckets, key=lambda b: b.tokens):
+            if tokens <= bucket.tokens:
+                return bucket
+        raise UsageError(f"{tokens} tokens are more than the largest bucket holds")
+
+    @property
+    def tasks(self) -> list[Mix]:
+        """One entry a task, in the order of the file."""
+        return [entry for entry in self.mix for _ in range(entry.tasks)]
+
+    def deadline_ms(self, tokens: int) -> int:
+        """Milliseconds from acceptance to answer."""
+        k = -(-tokens // 1000)
+        d = self.deadline
+        return d.base_ms + d.linear_ms * k + d.square_us * k * k // 1000
+
+
+def parse(toml: bytes) -> Policy:
+    """Read a policy file. Raises UsageError that names the field and the value's problem."""
+    try:
+        policy = msgspec.convert(tomllib.loads(toml.decode()), Policy)
+    except (msgspec.ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise UsageError(f"this is not a policy: {problem}") from None
+    _check(policy)
+    return policy
+
+
+def recorded_policy(toml: bytes) -> Policy:
+    """A policy from a log. Raises CannotJudge where this version does not know its rules."""
+    try:
+        return parse(toml)
+    except UsageError as problem:
+        raise CannotJudge(f"the log's policy: {problem}") from None
+
+
+def digest(toml: bytes) -> str:
+    """SHA-256 of the file."""
+    return hashlib.sha256(toml).hexdigest()
+
+
+def _check(policy: Policy) -> None:
+    """What field types cannot say."""
+    names = [b.name for b in policy.buckets]
+    if len(set(names)) != len(names):
+        raise UsageError("two buckets share a name")
+    if unknown := sorted({m.bucket for m in policy.mix} - set(names)):
+        raise UsageError(f"the mix names unknown buckets: {', '.join(unknown)}")
+    if policy.cadence.beacon_delay_blocks >= policy.cadence.round_every_blocks:
+        raise UsageError("beacon_delay_blocks must be below round_every_blocks")
+    if not all(math.isfinite(b.multiplier) for b in policy.buckets):
+        raise UsageError("a multiplier must be a finite number")
+    planned = 6 * math.fsum(policy.bucket(m.bucket).tokens for m in policy.tasks)
+    if planned > policy.delivery.upload_bytes:
+        raise UsageError(
+            f"a round may send {planned:.0f} bytes to a miner, more than upload_bytes; "
+            "raise it or take fewer or shorter tasks"
+        )

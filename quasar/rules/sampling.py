@@ -1,0 +1,326 @@
+"""TaskSampler's rule: opens rounds at scheduled blocks, plans, seals and reveals them."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+from quasar.events import (
+    AnswerAbandoned,
+    AnswerReceived,
+    AnyEvent,
+    BlockObserved,
+    Context,
+    Event,
+    Fault,
+    LogOpened,
+    MetagraphObserved,
+    Neuron,
+    PolicyAdopted,
+    RoundOpened,
+    RoundRevealed,
+    RoundSealed,
+    RoundSkipped,
+    RunStarted,
+    TaskAssigned,
+    TaskSampled,
+)
+from quasar.events.blobs import Blobs
+from quasar.rules.machine import Recorded
+from quasar.rules.plan import PlannedTask, Variant, assignments, plan_tasks
+from quasar.rules.policy import Policy, recorded_policy
+from quasar.rules.schedule import Schedule
+from quasar.rules.secrets import round_seed
+
+ACTOR = "task-sampler"
+
+_neurons = msgspec.json.Decoder(list[Neuron]).decode
+
+
+class Secrets(Protocol):
+    """The validator's secret chain, or what a log has revealed of it."""
+
+    def secret(self, number: int) -> bytes | None: ...
+
+
+class Unrevealed(Exception):
+    """Raised when a decision needs a secret that is not revealed yet."""
+
+
+@dataclass
+class OpenRound:
+    """A round between its opening and its seal."""
+
+    opened: RoundOpened
+    policy: Policy
+    outcomes: dict[str, str] = field(default_factory=dict)
+    """Slot to ``sha256(payload)``, with a mark for answered ones."""
+    answered: int = 0
+
+    @property
+    def expected(self) -> int:
+        return assignments(self.policy, self.opened.participants)
+
+
+@dataclass
+class SamplerState:
+    """The fold."""
+
+    hotkey: str = ""
+    policy: Policy | None = None
+    policy_digest: str = ""
+    policies: dict[str, Policy] = field(default_factory=dict)
+    """By digest: a round keeps the policy it was opened under."""
+    last_round: int | None = None
+    """No round after this one is opened."""
+    schedule: Schedule | None = None
+    last_block: int = 0
+    metagraph: MetagraphObserved | None = None
+    rounds: dict[int, OpenRound] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=dict)
+    finished: set[int] = field(default_factory=set)
+    """Sealed or skipped rounds above ``revealed``."""
+    revealed: int = 0
+
+
+class SamplingRule:
+    """Decides RoundOpened, RoundSkipped, TaskSampled, TaskAssigned, RoundSealed, RoundRevealed."""
+
+    actor = ACTOR
+    subscribes: frozenset[type[Event]] = frozenset(
+        {
+            LogOpened,
+            RunStarted,
+            PolicyAdopted,
+            MetagraphObserved,
+            BlockObserved,
+            RoundOpened,
+            RoundSkipped,
+            AnswerReceived,
+            AnswerAbandoned,
+            RoundSealed,
+        }
+    )
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+
+    def initial(self) -> SamplerState:
+        return SamplerState()
+
+    def decide(self, state: SamplerState, seen: Recorded, blobs: Blobs) -> Sequence[AnyEvent]:
+        match seen.event:
+            case BlockObserved() as block:
+                return [
+                    *self._schedule(state, block, blobs),
+                    *self._plan(state, block),
+                ]
+            case AnswerReceived() | AnswerAbandoned() as outcome:
+                return _seal(state, outcome, seen)
+            case RoundSealed(round=number) | RoundSkipped(round=number):
+                return self._reveal(state, number)
+        return ()
+
+    def evolve(self, state: SamplerState, seen: Recorded, blobs: Blobs) -> SamplerState:
+        match seen.event:
+            case LogOpened(hotkey=hotkey):
+                state.hotkey = hotkey
+            case RunStarted(rounds=rounds):
+                state.last_round = rounds
+            case PolicyAdopted() as adopted:
+                _adopt(state, adopted, blobs)
+            case MetagraphObserved() as metagraph:
+                state.metagraph = metagraph
+            case BlockObserved() as block:
+                _observe(state, block)
+            case RoundOpened() as opened:
+                state.rounds[opened.round] = OpenRound(opened, state.policies[opened.policy])
+            case AnswerReceived() | AnswerAbandoned() as outcome:
+                _note_outcome(state.rounds[outcome.round], outcome, seen)
+            case RoundSealed(round=number):
+                del state.rounds[number]
+                _finish(state, number)
+            case RoundSkipped(round=number):
+                _finish(state, number)
+        return state
+
+    def _schedule(
+        self, state: SamplerState, block: BlockObserved, blobs: Blobs
+    ) -> Iterator[AnyEvent]:
+        """Open the round that this block opens; skip those whose block was never read."""
+        policy, schedule = state.policy, state.schedule
+        if policy is None or schedule is None:
+            return
+        due = schedule.rounds_through(block.number)
+        if state.last_round is not None:
+            due = min(due, state.last_round)
+        for number in range(schedule.rounds_through(state.last_block) + 1, due + 1):
+            if schedule.block_of(number) != block.number:
+                yield _skipped(number, schedule, Fault.VALIDATOR, "the block was not observed")
+            else:
+                yield self._open(state, policy, schedule, number, block, blobs)
+
+    def _open(
+        self,
+        state: SamplerState,
+        policy: Policy,
+        schedule: Schedule,
+        number: int,
+        block: BlockObserved,
+        blobs: Blobs,
+    ) -> AnyEvent:
+        if block.head - block.number > policy.cadence.max_lag_blocks:
+            return _skipped(number, schedule, Fault.VALIDATOR, "the block was observed too late")
+        if state.metagraph is None or state.metagraph.hash != block.hash:
+            return _skipped(number, schedule, Fault.CHAIN, "no metagraph at this block")
+        miners = participants(_neurons(blobs.get(state.metagraph.neurons)), state.hotkey)
+        if not miners:
+            return _skipped(number, schedule, Fault.CHAIN, "no miner serves an endpoint")
+        return RoundOpened(
+            round=number,
+            block=block.number,
+            block_hash=block.hash,
+            beacon_block=block.number + policy.cadence.beacon_delay_blocks,
+            policy=state.policy_digest,
+            participants=miners,
+        )
+
+    def _plan(self, state: SamplerState, block: BlockObserved) -> Iterator[AnyEvent]:
+        """All tasks and assignments of the rounds whose beacon this block is."""
+        for number in sorted(state.rounds):
+            current = state.rounds[number]
+            if current.opened.beacon_block == block.number:
+                yield from self._assign(state, current, block.hash)
+
+    def _assign(
+        self, state: SamplerState, current: OpenRound, beacon_hash: str
+    ) -> Iterator[AnyEvent]:
+        number, policy = current.opened.round, current.policy
+        for task in self.planned(number, policy, beacon_hash):
+            yield _sampled(number, task, policy)
+            for hotkey in current.opened.participants:
+                n = state.counters.get(hotkey, 0) + task.task + 1
+                yield _assigned(number, task, task.variant(hotkey), n, policy)
+
+    def planned(self, number: int, policy: Policy, beacon_hash: str) -> Iterator[PlannedTask]:
+        """The tasks of a round. Raises Unrevealed while its secret is unknown."""
+        secret = self._secrets.secret(number)
+        if secret is None:
+            raise Unrevealed
+        return plan_tasks(round_seed(secret, beacon_hash), policy)
+
+    def _reveal(self, state: SamplerState, number: int) -> Sequence[AnyEvent]:
+        """Reveal in order: s_(r+1) would give away s_r."""
+        finished = state.finished | {number}
+        revealed: list[AnyEvent] = []
+        following = state.revealed + 1
+        while following in finished:
+            secret = self._secrets.secret(following)
+            if secret is None:
+                raise Unrevealed
+            revealed.append(RoundRevealed(round=following, secret=secret.hex()))
+            following += 1
+        return revealed
+
+
+def participants(neurons: Sequence[Neuron], validator: str) -> list[str]:
+    """Everyone who serves an endpoint, but the validator itself; sorted."""
+    return sorted(n.hotkey for n in neurons if n.endpoint and n.hotkey != validator)
+
+
+def outcomes_digest(outcomes: dict[str, str]) -> str:
+    """SHA-256 over the sorted ``slot SP sha256(payload) LF`` lines."""
+    lines = "".join(f"{slot} {payload}\n" for slot, payload in sorted(outcomes.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _skipped(number: int, schedule: Schedule, fault: Fault, reason: str) -> RoundSkipped:
+    return RoundSkipped(round=number, block=schedule.block_of(number), fault=fault, reason=reason)
+
+
+def _sampled(number: int, task: PlannedTask, policy: Policy) -> TaskSampled:
+    return TaskSampled(
+        round=number,
+        task=task.task,
+        family=task.mix.family,
+        bucket=task.mix.bucket,
+        template=task.template.digest,
+        metric=task.metric,
+        answer_bytes=policy.answers.max_bytes,
+    )
+
+
+def _assigned(
+    number: int, task: PlannedTask, variant: Variant, n: int, policy: Policy
+) -> TaskAssigned:
+    text = variant.instance.context().encode()
+    context = Context(
+        sha256=hashlib.sha256(text).hexdigest(), bytes=len(text), tokens=variant.instance.tokens
+    )
+    return TaskAssigned(
+        round=number,
+        task=task.task,
+        hotkey=variant.hotkey,
+        n=n,
+        context=context,
+        question=variant.instance.question,
+        commitment=variant.commitment,
+        deadline_ms=policy.deadline_ms(context.tokens),
+    )
+
+
+def _adopt(state: SamplerState, adopted: PolicyAdopted, blobs: Blobs) -> None:
+    state.policy = recorded_policy(blobs.get(adopted.toml))
+    state.policy_digest = adopted.toml.sha256
+    state.policies[adopted.toml.sha256] = state.policy
+    if state.schedule is not None:
+        every = state.policy.cadence.round_every_blocks
+        state.schedule = state.schedule.changed(state.last_block, every)
+
+
+def _observe(state: SamplerState, block: BlockObserved) -> None:
+    if state.schedule is None and state.policy is not None:
+        every = state.policy.cadence.round_every_blocks
+        state.schedule = Schedule(block.number, 0, every)
+    state.last_block = max(state.last_block, block.number)
+    for current in state.rounds.values():
+        if current.opened.beacon_block == block.number:
+            for hotkey in current.opened.participants:
+                base = state.counters.get(hotkey, 0)
+                state.counters[hotkey] = base + len(current.policy.tasks)
+
+
+def _note_outcome(
+    current: OpenRound, outcome: AnswerReceived | AnswerAbandoned, seen: Recorded
+) -> None:
+    current.outcomes[outcome.slot] = hashlib.sha256(seen.payload).hexdigest()
+    current.answered += isinstance(outcome, AnswerReceived)
+
+
+def _seal(
+    state: SamplerState, outcome: AnswerReceived | AnswerAbandoned, seen: Recorded
+) -> Sequence[AnyEvent]:
+    """Seal with the last outcome."""
+    current = state.rounds[outcome.round]
+    outcomes = {**current.outcomes, outcome.slot: hashlib.sha256(seen.payload).hexdigest()}
+    if len(outcomes) < current.expected:
+        return ()
+    answered = current.answered + isinstance(outcome, AnswerReceived)
+    return [
+        RoundSealed(
+            round=outcome.round,
+            assignments=current.expected,
+            answered=answered,
+            abandoned=current.expected - answered,
+            outcomes=outcomes_digest(outcomes),
+        )
+    ]
+
+
+def _finish(state: SamplerState, number: int) -> None:
+    state.finished.add(number)
+    while state.revealed + 1 in state.finished:
+        state.revealed += 1
+        state.finished.discard(state.revealed)

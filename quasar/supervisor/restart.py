@@ -1,0 +1,55 @@
+"""Runs an actor for ever: restarts it with backoff, gives up on what no restart can mend."""
+
+import signal
+from typing import Protocol
+
+import anyio
+import structlog
+
+from quasar.errors import Damaged, Diverged
+
+RESTARTS = 5
+"""Restarts of one actor, within WINDOW_S, before the process gives up."""
+WINDOW_S = 60.0
+
+logger = structlog.get_logger()
+
+
+class Actor(Protocol):
+    """What the supervisor runs."""
+
+    name: str
+
+    async def run(self) -> None: ...
+
+
+async def supervise(actor: Actor) -> None:
+    """Run an actor; start it again after a failure, later each time.
+
+    Raises at once what no restart can mend (Diverged, Damaged), and anything else after RESTARTS
+    failures within WINDOW_S seconds.
+    """
+    failures: list[float] = []
+    while True:
+        try:
+            await actor.run()
+            return
+        except (Diverged, Damaged):
+            raise
+        except Exception as failure:
+            now = anyio.current_time()
+            failures = [t for t in failures if now - t < WINDOW_S] + [now]
+            if len(failures) > RESTARTS:
+                raise
+            kind = type(failure).__name__
+            logger.warning("actor.restart", actor=actor.name, error=kind, detail=str(failure))
+            await anyio.sleep(0.1 * 2 ** len(failures))
+
+
+async def drain_on_signal(scope: anyio.CancelScope) -> None:
+    """Cancel the scope on SIGTERM or Ctrl-C, so that the process can finish in order."""
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for received in signals:
+            logger.info("supervisor.draining", signal=received.name)
+            scope.cancel()
+            return

@@ -1,0 +1,257 @@
+"""A validator: its volume, its actors, and a sealed archive at the end."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import anyio
+from aiohttp import ClientSession
+
+from quasar import config
+from quasar.actors.actor import recorded
+from quasar.actors.chain_observer import ChainObserver
+from quasar.actors.checkpointer import Checkpointer
+from quasar.actors.miner_proxy import MinerProxy
+from quasar.actors.scorer import Scorer
+from quasar.actors.task_sampler import TaskSampler
+from quasar.actors.weight_setter import WeightSetter
+from quasar.benchmarks.corpus import DATA_DIGEST
+from quasar.benchmarks.tokenizer import VOCABULARY_DIGEST
+from quasar.chain import Chain
+from quasar.door.client import ClientLimits, MinerDoor, open_session
+from quasar.door.outbox import Outbox
+from quasar.errors import Damaged, UsageError
+from quasar.events import (
+    AnyEvent,
+    LogOpened,
+    PolicyAdopted,
+    RoundScored,
+    RoundSkipped,
+    RunEnded,
+    RunStarted,
+    WeightsComputed,
+    WeightsDeferred,
+)
+from quasar.events.envelope import Draft
+from quasar.events.signing import Signer, log_id_of, log_key_statement
+from quasar.log import Log
+from quasar.log.archive import ArchiveIdentity, ArchiveWriter
+from quasar.log.jetstream import JetStreamLog
+from quasar.log.jetstream_wire import Login
+from quasar.log.server import NatsServer
+from quasar.rules import policy as policies
+from quasar.rules.secrets import SecretChain
+from quasar.supervisor.restart import Actor, drain_on_signal, supervise
+
+Watch = Callable[[Log], Coroutine[Any, Any, None]]
+"""Gets the log, to show what happens."""
+
+ACTOR = "supervisor"
+LOG_NUMBER = 1
+VOLUME = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """A validator's keys and secrets."""
+
+    hotkey: Signer
+    log_key: Signer
+    master: bytes
+    """Master secret of the rounds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """One validator on one machine."""
+
+    identity: Identity
+    chain: Chain
+    state: Path
+    """Private: the server's store and contexts of open rounds."""
+    archive: Path
+    """The copy for everyone."""
+    policy: bytes
+    mode: Literal["live", "mock", "demo", "simulation"]
+    freshness: Literal["beacon", "none"] = "beacon"
+    rounds: int | None = None
+    """Stop after so many rounds; None goes on for ever."""
+    allow_private: bool = False
+    """Call miners on loopback and private addresses: demo and mock only."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """An opened volume."""
+
+    log: Log
+    writer: ArchiveWriter
+    run: int
+
+    @property
+    def origin(self) -> str:
+        return self.writer.identity.origin
+
+
+async def run_validator(setup: Setup, *, watch: Watch | None = None) -> int:
+    """Play rounds until told to stop, or until the last one is weighed.
+
+    Returns the size of the sealed archive. ``watch`` gets the log, to show what happens.
+    """
+    async with _open_volume(setup) as volume:
+        await _play(setup, volume, watch)
+        return await _end_run(setup, volume)
+
+
+async def _play(setup: Setup, volume: Volume, watch: Watch | None) -> None:
+    async with open_session() as session, anyio.create_task_group() as tasks:
+        for actor in _actors(setup, volume, session):
+            tasks.start_soon(supervise, actor)
+        if watch is not None:
+            tasks.start_soon(watch, volume.log)
+        tasks.start_soon(drain_on_signal, tasks.cancel_scope)
+        if setup.rounds is None:
+            await anyio.sleep_forever()
+        assert setup.rounds is not None
+        await weighed(volume.log, setup.rounds)
+        tasks.cancel_scope.cancel()
+
+
+def _actors(setup: Setup, volume: Volume, session: ClientSession) -> Sequence[Actor]:
+    identity, log = setup.identity, volume.log
+    secrets = SecretChain(identity.master, volume.writer.identity.log_id, VOLUME)
+    outbox = Outbox(setup.state / "contexts")
+    policy = policies.parse(setup.policy)
+    limits = ClientLimits(accept_s=policy.delivery.attempt_ms / 1000)
+    door = MinerDoor(identity.hotkey, limits, session, allow_private=setup.allow_private)
+    return [
+        ChainObserver(log, setup.chain),
+        TaskSampler(log, secrets, outbox),
+        MinerProxy(log, door, outbox),
+        Scorer(log),
+        WeightSetter(log),
+        Checkpointer(log, volume.writer, identity.log_key, volume.origin),
+    ]
+
+
+async def weighed(log: Log, rounds: int) -> None:
+    """Return once that many rounds are over and a weight decision followed the last of them."""
+    over = 0
+    async for seen in recorded(log):
+        match seen.event:
+            case RoundScored() | RoundSkipped():
+                over += 1
+            case WeightsComputed() | WeightsDeferred() if over >= rounds:
+                return
+
+
+@asynccontextmanager
+async def _open_volume(setup: Setup) -> AsyncIterator[Volume]:
+    """Server, log and archive, with this run's first events written."""
+    hotkey, netuid = setup.identity.hotkey.ss58_address, setup.chain.netuid
+    genesis = await setup.chain.genesis()
+    log_id = log_id_of(genesis, netuid, hotkey, LOG_NUMBER)
+    identity = ArchiveIdentity(
+        log_id=log_id, volume=VOLUME, netuid=netuid, hotkey=hotkey, genesis=genesis
+    )
+    async with NatsServer.open(setup.state / "nats") as server:
+        with ArchiveWriter.open(setup.archive, identity) as writer:
+            writer.withhold("contexts", "regenerated from the revealed seed")
+            login = Login(user=server.user, password=server.password)
+            async with JetStreamLog.open(
+                server.url, log_id, VOLUME, writer.blobs, login=login
+            ) as log:
+                await _refuse_shorter(log, writer)
+                run = await _begin_run(setup, log, identity, server.version)
+                yield Volume(log, writer, run)
+
+
+async def _refuse_shorter(log: Log, writer: ArchiveWriter) -> None:
+    """Write nothing after a log that lost what its archive still has."""
+    head = await log.head()
+    if head < writer.size:
+        raise Damaged(
+            head + 1,
+            f"the archive holds {writer.size} events but the server only {head}; restore the "
+            "server's store from a backup before this validator writes again",
+        )
+
+
+async def _begin_run(setup: Setup, log: Log, identity: ArchiveIdentity, server_version: str) -> int:
+    """LogOpened on an empty log; then RunStarted, and PolicyAdopted if the policy is new."""
+    runs, policy, adopted = 0, "", 0
+    head = await log.head()
+    if head == 0:
+        await _record(log, _opened(setup, identity))
+    else:
+        async for seen in recorded(log):
+            match seen.event:
+                case LogOpened() as opened if opened.log_key != _log_key(setup):
+                    raise UsageError("this log was opened with another log key; use that key")
+                case RunStarted(run=number):
+                    runs = number
+                case PolicyAdopted(number=number, toml=toml):
+                    policy, adopted = toml.sha256, number
+            if seen.seq >= head:
+                break
+    await _record(log, _started(setup, runs + 1, server_version))
+    if policies.digest(setup.policy) != policy:
+        blob = log.blobs.put(setup.policy)
+        name = policies.parse(setup.policy).name
+        await _record(log, PolicyAdopted(number=adopted + 1, name=name, toml=blob))
+    return runs + 1
+
+
+async def _end_run(setup: Setup, volume: Volume) -> int:
+    """RunEnded, then a checkpoint over everything."""
+    with anyio.CancelScope(shield=True):
+        reason = "all rounds played" if setup.rounds is not None else "stopped"
+        await _record(volume.log, RunEnded(run=volume.run, reason=reason))
+        key = setup.identity.log_key
+        sealer = Checkpointer(volume.log, volume.writer, key, volume.origin)
+        return await sealer.seal()
+    raise AssertionError("a shielded scope is not cancelled")
+
+
+async def _record(log: Log, event: AnyEvent) -> None:
+    await log.append([Draft(actor=ACTOR, cause=0, event=event)])
+
+
+def _opened(setup: Setup, identity: ArchiveIdentity) -> LogOpened:
+    key = _log_key(setup)
+    statement = log_key_statement(identity.origin, identity.genesis, key)
+    chain = SecretChain(setup.identity.master, identity.log_id, VOLUME)
+    return LogOpened(
+        log_id=identity.log_id,
+        log_number=LOG_NUMBER,
+        volume=VOLUME,
+        netuid=identity.netuid,
+        genesis=identity.genesis,
+        hotkey=identity.hotkey,
+        log_key=key,
+        log_key_signature=setup.identity.hotkey.sign(statement).hex(),
+        secrets_tip=chain.tip,
+        previous=None,
+    )
+
+
+def _started(setup: Setup, run: int, server_version: str) -> RunStarted:
+    return RunStarted(
+        run=run,
+        mode=setup.mode,
+        freshness=setup.freshness,
+        rounds=setup.rounds,
+        versions=config.versions() | {"nats-server": server_version},
+        digests={
+            "code": config.code_digest(),
+            "data": DATA_DIGEST,
+            "tokenizer": VOCABULARY_DIGEST,
+        },
+        sandbox=None,
+    )
+
+
+def _log_key(setup: Setup) -> str:
+    return setup.identity.log_key.public_key.hex()

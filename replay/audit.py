@@ -1,0 +1,223 @@
+"""Audit: feed a recorded log through the rules and say what holds."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+
+from quasar.errors import CannotJudge, Damaged
+from quasar.events import AnswerScored, LogOpened, MetagraphObserved, RoundRevealed, RunStarted
+from quasar.events.envelope import tag_of
+from quasar.log import Log
+from quasar.log.archive_reader import ArchiveLog
+from quasar.replay.decisions import DecisionCheck
+from quasar.replay.finding import Finding, Report, Signer, Tally
+from quasar.replay.lifecycle import LifecycleCheck
+from quasar.replay.receipts import ReceiptCheck
+from quasar.replay.structure import StructureCheck
+from quasar.rules.machine import Recorded
+
+Progress = Callable[[int, int], None]
+"""Called with events done and events in all."""
+
+
+class Audit:
+    """One pass over a log, after a short one that collects the revealed secrets."""
+
+    def __init__(self, log: Log, *, hotkey: str | None = None) -> None:
+        self._log = log
+        self._pinned = hotkey
+        self._structure = StructureCheck(log.blobs)
+        self._lifecycle = LifecycleCheck(log.blobs)
+        self._receipts = ReceiptCheck(log.blobs, self._structure.tree)
+        self._decisions = DecisionCheck({}, log.blobs)
+        self._damage: Finding | None = None
+        self._runs: list[RunStarted] = []
+        self._unproved = self._metagraphs = 0
+
+    async def run(self, progress: Progress | None = None) -> Report:
+        """The verdict. Raises CannotJudge where versions or blobs are missing."""
+        try:
+            await self._play(progress)
+        except Damaged as damage:
+            self._damage = Finding(seq=damage.seq, level="structure", type="", reason=damage.reason)
+        return self._report()
+
+    async def _play(self, progress: Progress | None) -> None:
+        total = await self._log.head()
+        self._decisions = DecisionCheck(await revealed_secrets(self._log, total), self._log.blobs)
+        hashes = _tile_hashes(self._log)
+        async for seq, line in up_to(self._log, total):
+            seen = self._structure.feed(seq, line, _next_hash(hashes, seq))
+            self._feed(seen)
+            if progress is not None:
+                progress(seq, total)
+        self._check_notes()
+
+    def _feed(self, seen: Recorded) -> None:
+        """Every check sees every event; one that an earlier event made senseless is a finding."""
+        self._lifecycle.feed(seen)
+        try:
+            self._receipts.feed(seen)
+            self._decisions.feed(seen)
+        except (LookupError, AssertionError):
+            raise Damaged(
+                seen.seq, f"{seen.envelope.key} follows from nothing that is in the log"
+            ) from None
+        self._count(seen)
+
+    def _count(self, seen: Recorded) -> None:
+        match seen.event:
+            case RunStarted() as run:
+                self._runs.append(run)
+            case AnswerScored(unproved=True):
+                self._unproved += 1
+            case MetagraphObserved():
+                self._metagraphs += 1
+
+    def _check_notes(self) -> None:
+        """Every signed note must be this log's, and the newest must cover every event."""
+        log = self._log
+        if not isinstance(log, ArchiveLog):
+            return
+        for size in log.checkpoint_sizes():
+            self._structure.check_note(log.checkpoint_note(size) or "", size)
+        newest = self._structure.check_note(log.checkpoint_note() or "")
+        if newest < self._structure.tree.size:
+            raise Damaged(newest + 1, "no signed checkpoint covers this event and those after it")
+
+    def _report(self) -> Report:
+        due = self._decisions.finish()
+        findings = self._findings()
+        tallies = self._decisions.tallies
+        everything = tallies.values()
+        return Report(
+            result="divergent" if findings else "clean",
+            events=self._structure.tree.size,
+            decisions=Tally(
+                checked=_total(t.checked for t in everything),
+                equal=_total(t.equal for t in everything),
+            ),
+            scores=tallies["scores"],
+            weights=tallies["weights"],
+            receipts=self._receipts.tally,
+            signer=self._signer(),
+            checkpoint_root=self._structure.tree.root().hex() if not self._damage else None,
+            proved=[] if findings else self._proved(),
+            not_checked=self._not_checked(due),
+            assumed=self._assumed(),
+            disputes=self._receipts.disputes,
+            findings=len(findings),
+            first_divergence=findings[0] if findings else None,
+        )
+
+    def _findings(self) -> list[Finding]:
+        findings = [
+            *self._lifecycle.findings,
+            *self._receipts.findings,
+            *self._decisions.findings,
+            *self._wrong_signer(),
+        ]
+        if self._damage:
+            findings.append(self._damage)
+        return sorted(findings, key=lambda f: f.seq)
+
+    def _signer(self) -> Signer | None:
+        opened = self._structure.opened
+        return Signer(hotkey=opened.hotkey, pinned=self._pinned is not None) if opened else None
+
+    def _wrong_signer(self) -> list[Finding]:
+        opened = self._structure.opened
+        if opened is None or self._pinned in (None, opened.hotkey):
+            return []
+        return [
+            Finding(
+                seq=1,
+                level="structure",
+                type=LogOpened.__name__,
+                field="hotkey",
+                recorded=opened.hotkey,
+                recomputed=self._pinned,
+                reason="another hotkey than the one you named signed this log",
+            )
+        ]
+
+    def _proved(self) -> list[str]:
+        tallies = self._decisions.tallies
+        lines = [
+            f"{self._structure.tree.size} events, none missing, altered or out of order",
+            f"{tallies['tasks'].equal} task decisions made anew from the revealed seeds",
+            f"{self._receipts.tally.equal} signed statements of miners",
+            f"{tallies['scores'].equal} scores recomputed from the answers, bit for bit",
+            f"{tallies['weights'].equal} weight decisions recomputed, bit for bit",
+        ]
+        if self._structure.checkpoints:
+            lines.insert(1, f"{self._structure.checkpoints} checkpoints signed by the log key")
+        return lines
+
+    def _not_checked(self, due: int) -> list[str]:
+        left = ["chain: blocks, metagraphs and rows were not compared with a chain"]
+        if self._pinned is None:
+            left.append("signer not verified: name the validator with --hotkey")
+        if any(run.freshness == "none" for run in self._runs):
+            left.append("freshness: none, secrets and blocks come from a public seed")
+        if not self._structure.checkpoints:
+            left.append("checkpoint: this log carries none")
+        if self._decisions.unrevealed:
+            left.append(f"{self._decisions.unrevealed} steps of rounds that are not revealed yet")
+        if due:
+            left.append(f"{due} decisions that were still due when the log ended")
+        return left
+
+    def _assumed(self) -> dict[str, int]:
+        return {
+            "code_verdicts": 0,
+            "metagraphs_without_chain": self._metagraphs,
+            "unproved_faults": self._unproved,
+        }
+
+
+async def audit(log: Log, *, hotkey: str | None = None, progress: Progress | None = None) -> Report:
+    """Audit a log. ``hotkey`` pins the validator whose log it must be."""
+    return await Audit(log, hotkey=hotkey).run(progress)
+
+
+async def up_to(log: Log, last: int) -> AsyncIterator[tuple[int, bytes]]:
+    """Events 1 to ``last``; a live log would go on for ever."""
+    if last == 0:
+        return
+    async for seq, line in log.read():
+        yield seq, line
+        if seq >= last:
+            return
+
+
+async def revealed_secrets(log: Log, last: int) -> dict[int, str]:
+    """Round to secret. Stops without complaint where the log is damaged: the audit names that."""
+    secrets: dict[int, str] = {}
+    try:
+        async for seq, line in up_to(log, last):
+            if b'"type":"RoundRevealed"' in line and tag_of(line) == RoundRevealed.__name__:
+                event = Recorded(seq, line).event
+                assert isinstance(event, RoundRevealed)
+                secrets[event.round] = event.secret
+    except (Damaged, CannotJudge, ValueError):
+        pass
+    return secrets
+
+
+def _tile_hashes(log: Log) -> Iterator[bytes] | None:
+    return log.leaf_hashes() if isinstance(log, ArchiveLog) else None
+
+
+def _next_hash(hashes: Iterator[bytes] | None, seq: int) -> bytes | None:
+    if hashes is None:
+        return None
+    found = next(hashes, None)
+    if found is None:
+        raise Damaged(seq, "no hash tile covers this event")
+    return found
+
+
+def _total(counts: Iterator[int]) -> int:
+    total = 0
+    for count in counts:
+        total += count
+    return total

@@ -1,0 +1,173 @@
+"""Recomputes every decision by the rules that made it, and compares it with the stored bytes."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from quasar.events import AnyEvent, Kind
+from quasar.events.blobs import Blobs
+from quasar.events.envelope import encode_event
+from quasar.replay.finding import Finding, Level, Tally
+from quasar.rules.machine import Recorded, Rule
+from quasar.rules.sampling import SamplingRule, Unrevealed
+from quasar.rules.scoring import ScoringRule
+from quasar.rules.secrets import RevealedSecrets
+from quasar.rules.weights import WeightRule
+
+LEVEL_OF: Mapping[str, Level] = {
+    "AnswerScored": "scores",
+    "AnswerNotScored": "scores",
+    "RoundScored": "scores",
+    "WeightsComputed": "weights",
+    "WeightsDeferred": "weights",
+}
+"""Other decisions are the sampler's: level "tasks"."""
+
+
+class Expected(NamedTuple):
+    """A decision that the rules make."""
+
+    payload: bytes
+    event: AnyEvent
+    actor: str
+    cause: int
+
+
+class Player:
+    """One rule, fed with the log."""
+
+    def __init__(self, rule: Rule[Any], blobs: Blobs) -> None:
+        self.rule = rule
+        self._blobs = blobs
+        self._state = rule.initial()
+        self.last_cause = 0
+        """Newest input that the recorded actor is known to have handled."""
+
+    def feed(self, seen: Recorded) -> list[AnyEvent] | None:
+        """What the rule decides on this event; None where it needs an unrevealed secret."""
+        if type(seen.event) not in self.rule.subscribes:
+            return []
+        try:
+            decided: list[AnyEvent] | None = list(self.rule.decide(self._state, seen, self._blobs))
+        except Unrevealed:
+            decided = None
+        self._state = self.rule.evolve(self._state, seen, self._blobs)
+        return decided
+
+
+class DecisionCheck:
+    """Every recorded decision must be decided, and every decided one recorded."""
+
+    def __init__(self, secrets: dict[int, str], blobs: Blobs) -> None:
+        rules: list[Rule[Any]] = [
+            SamplingRule(RevealedSecrets(secrets)),
+            ScoringRule(),
+            WeightRule(),
+        ]
+        self._players = {rule.actor: Player(rule, blobs) for rule in rules}
+        self._expected: dict[str, Expected] = {}
+        self._unjudged: set[tuple[str, int]] = set()
+        """Actor and cause whose decisions need a secret that is not revealed."""
+        self.tallies: dict[Level, Tally] = {
+            "tasks": Tally(),
+            "scores": Tally(),
+            "weights": Tally(),
+        }
+        self.findings: list[Finding] = []
+
+    def feed(self, seen: Recorded) -> None:
+        """Compare the event if it is a decision, then let the rules decide on it."""
+        if type(seen.event).kind is Kind.DECISION:
+            self._compare(seen)
+        for actor, player in self._players.items():
+            decided = player.feed(seen)
+            if decided is None:
+                self._unjudged.add((actor, seen.seq))
+                continue
+            for event in decided:
+                self._expected[event.slot] = Expected(encode_event(event), event, actor, seen.seq)
+
+    def finish(self) -> int:
+        """Report what was decided but left out. Returns how many decisions are still due."""
+        due = 0
+        for slot, missing in self._expected.items():
+            if missing.cause < self._players[missing.actor].last_cause:
+                self._missing(slot, missing)
+            else:
+                due += 1
+        return due
+
+    @property
+    def unrevealed(self) -> int:
+        """Steps that could not be judged yet."""
+        return len(self._unjudged)
+
+    def _compare(self, seen: Recorded) -> None:
+        envelope = seen.envelope
+        if (envelope.actor, envelope.cause) in self._unjudged:
+            return
+        level = level_of(seen.event)
+        tally = self.tallies[level]
+        tally.checked += 1
+        if envelope.actor in self._players:
+            player = self._players[envelope.actor]
+            player.last_cause = max(player.last_cause, envelope.cause)
+        expected = self._expected.pop(envelope.key, None)
+        if expected is None:
+            self._report(seen, level, "no rule leads to this decision here")
+        elif expected.payload != seen.payload:
+            self._differs(seen, level, expected.event)
+        elif (expected.actor, expected.cause) != (envelope.actor, envelope.cause):
+            self._report(seen, level, "decided by another actor, or from another event")
+        else:
+            tally.equal += 1
+
+    def _report(self, seen: Recorded, level: Level, reason: str) -> None:
+        self.findings.append(
+            Finding(seq=seen.seq, level=level, type=type(seen.event).__name__, reason=reason)
+        )
+
+    def _differs(self, seen: Recorded, level: Level, expected: AnyEvent) -> None:
+        field, recorded, recomputed = first_difference(seen.event, expected)
+        self.findings.append(
+            Finding(
+                seq=seen.seq,
+                level=level,
+                type=type(seen.event).__name__,
+                reason="the recorded decision is not what the rules decide",
+                field=field,
+                recorded=recorded,
+                recomputed=recomputed,
+            )
+        )
+
+    def _missing(self, slot: str, missing: Expected) -> None:
+        self.findings.append(
+            Finding(
+                seq=missing.cause,
+                level=level_of(missing.event),
+                type=type(missing.event).__name__,
+                reason=f"this event leads to {slot}, which is not in the log",
+            )
+        )
+
+
+def level_of(event: AnyEvent) -> Level:
+    """The audit level that a decision belongs to."""
+    return LEVEL_OF.get(type(event).__name__, "tasks")
+
+
+def first_difference(recorded: AnyEvent, recomputed: AnyEvent) -> tuple[str, str, str]:
+    """Name and two values of the first field that differs."""
+    if type(recorded) is not type(recomputed):
+        return "type", type(recorded).__name__, type(recomputed).__name__
+    for name in recorded.__struct_fields__:
+        one, two = getattr(recorded, name), getattr(recomputed, name)
+        if one != two:
+            return name, _shown(one), _shown(two)
+    return "", "", ""
+
+
+def _shown(value: object) -> str:
+    return msgspec.json.encode(value).decode()[:200]

@@ -1,0 +1,56 @@
+"""What an audit found wrong, and what it says at the end."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+Level = Literal["structure", "lifecycle", "tasks", "receipts", "scores", "weights"]
+LEVELS: tuple[Level, ...] = ("structure", "lifecycle", "tasks", "receipts", "scores", "weights")
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One thing that does not hold."""
+
+    seq: int
+    """The first event that shows it."""
+    level: Level
+    type: str
+    """Type of that event, or "" where it could not be read."""
+    reason: str
+    field: str | None = None
+    recorded: str | None = None
+    recomputed: str | None = None
+
+
+class Tally(Struct, kw_only=True):
+    """How many were compared, and how many were equal."""
+
+    checked: int = 0
+    equal: int = 0
+
+
+class Signer(Struct, frozen=True, kw_only=True):
+    """Whose log this claims to be."""
+
+    hotkey: str
+    pinned: bool
+    """The caller named this hotkey, so a forger cannot put its own in."""
+
+
+class Report(Struct, kw_only=True):
+    """The verdict of an audit. "clean" means no more than what was checked."""
+
+    result: Literal["clean", "divergent"]
+    events: int
+    decisions: Tally
+    scores: Tally
+    weights: Tally
+    receipts: Tally
+    signer: Signer | None
+    checkpoint_root: str | None
+    proved: list[str]
+    not_checked: list[str]
+    assumed: dict[str, int]
+    disputes: int
+    findings: int
+    first_divergence: Finding | None

@@ -1,0 +1,117 @@
+"""Bytes: nothing missing, nothing altered, signed by whom it says."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from quasar.errors import CannotJudge, Damaged
+from quasar.events import Blob, CheckpointSigned, LogOpened, MetagraphObserved, PolicyAdopted
+from quasar.events.answer import AnswerReceived
+from quasar.events.blobs import Blobs
+from quasar.events.envelope import MAX_EVENT_BYTES, decode, is_canonical
+from quasar.events.merkle import Tree, leaf_hash
+from quasar.events.note import BadSignature, open_checkpoint
+from quasar.events.signing import log_key_statement, origin_of, verify_hotkey
+from quasar.rules.machine import Recorded
+
+
+class StructureCheck:
+    """Decodes events and grows the tree. Raises Damaged at the first bad event."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self._slots: set[str] = set()
+        self.tree = Tree()
+        self.opened: LogOpened | None = None
+        self.origin = ""
+        self.checkpoints = 0
+
+    def feed(self, seq: int, line: bytes, tile_hash: bytes | None) -> Recorded:
+        """The event in a stored line. Raises Damaged, or CannotJudge for an unknown type."""
+        if seq != self.tree.size + 1:
+            raise Damaged(self.tree.size + 1, f"missing: event {seq} follows")
+        if len(line) > MAX_EVENT_BYTES:
+            raise Damaged(seq, "longer than an event may be")
+        leaf = leaf_hash(line)
+        if tile_hash is not None and leaf != tile_hash:
+            raise Damaged(seq, "the stored bytes do not match the log's hash tile")
+        seen = self._decode(seq, line)
+        if seen.envelope.key in self._slots:
+            raise Damaged(seq, f"a second event in the slot {seen.envelope.key}")
+        self._slots.add(seen.envelope.key)
+        self._check(seen)
+        self.tree.append(leaf)
+        return seen
+
+    def check_note(self, note: str, named: int | None = None) -> int:
+        """The size that a signed note covers, which must be the one it is named by.
+
+        Raises Damaged where the note is not this log's.
+        """
+        if self.opened is None:
+            raise Damaged(1, "no LogOpened, so no key to check the checkpoint with")
+        try:
+            key = bytes.fromhex(self.opened.log_key)
+            checkpoint = open_checkpoint(note, self.origin, key)
+        except (CannotJudge, BadSignature) as problem:
+            raise Damaged(self.tree.size, f"the checkpoint does not verify: {problem}") from None
+        if named not in (None, checkpoint.size):
+            raise Damaged(checkpoint.size, f"its checkpoint stands under the size {named}")
+        if checkpoint.size > self.tree.size:
+            raise Damaged(
+                self.tree.size + 1,
+                f"missing: the signed checkpoint covers {checkpoint.size} events",
+            )
+        if checkpoint.root != self.tree.root(checkpoint.size):
+            raise Damaged(checkpoint.size, "the signed checkpoint has another root")
+        self.checkpoints += 1
+        return checkpoint.size
+
+    def _decode(self, seq: int, line: bytes) -> Recorded:
+        try:
+            envelope = decode(line)
+        except CannotJudge as unknown:
+            raise CannotJudge(f"event {seq}: {unknown}") from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+            raise Damaged(seq, f"not an event: {problem}") from None
+        if not is_canonical(line, envelope):
+            raise Damaged(seq, "not canonical: the stored bytes are not what a log writes")
+        return Recorded(seq, line, envelope)
+
+    def _check(self, seen: Recorded) -> None:
+        for blob in _named_blobs(seen):
+            try:
+                self._blobs.get(blob)
+            except Damaged as damage:
+                raise Damaged(seen.seq, damage.reason) from None
+            except CannotJudge as missing:
+                raise Damaged(seen.seq, f"its blob is missing: {missing}") from None
+        match seen.event:
+            case LogOpened() as opened:
+                self._open(seen.seq, opened)
+            case CheckpointSigned() as signed:
+                self._signed(seen.seq, signed)
+
+    def _open(self, seq: int, opened: LogOpened) -> None:
+        origin = origin_of(opened.netuid, opened.hotkey, opened.log_id, opened.volume)
+        statement = log_key_statement(origin, opened.genesis, opened.log_key)
+        if not verify_hotkey(opened.hotkey, statement, opened.log_key_signature):
+            raise Damaged(seq, "the hotkey did not sign this log key")
+        self.opened, self.origin = opened, origin
+
+    def _signed(self, seq: int, signed: CheckpointSigned) -> None:
+        try:
+            size = self.check_note(signed.note)
+        except Damaged as damage:
+            raise Damaged(seq, damage.reason) from None
+        if (size, self.tree.root(size).hex()) != (signed.size, signed.root):
+            raise Damaged(seq, "the checkpoint event and its signed note differ")
+
+
+def _named_blobs(seen: Recorded) -> Iterator[Blob]:
+    """The blobs that an event names."""
+    match seen.event:
+        case PolicyAdopted(toml=blob) | MetagraphObserved(neurons=blob):
+            yield blob
+        case AnswerReceived(blob=Blob() as blob):
+            yield blob

@@ -1,0 +1,199 @@
+"""The Merkle tree against RFC 6962's recursive definition and its known roots."""
+
+from collections.abc import Callable
+
+import pytest
+
+from quasar.events.merkle import (
+    EMPTY,
+    Tree,
+    leaf_hash,
+    node_hash,
+    verify_consistency,
+    verify_inclusion,
+)
+
+INPUTS = [
+    "",
+    "00",
+    "10",
+    "2021",
+    "3031",
+    "40414243",
+    "5051525354555657",
+    "606162636465666768696a6b6c6d6e6f",
+]
+ROOTS = [
+    "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+    "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
+    "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
+    "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+    "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
+    "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
+    "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
+    "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
+]
+LIMIT = 100
+LEAVES = [leaf_hash(b"%d" % i) for i in range(LIMIT)]
+
+
+def split(n: int) -> int:
+    """The largest power of two below n, by counting up."""
+    k = 1
+    while 2 * k < n:
+        k *= 2
+    return k
+
+
+def root_of(leaves: list[bytes]) -> bytes:
+    """RFC 6962, 2.1, as it is written."""
+    if not leaves:
+        return EMPTY
+    if len(leaves) == 1:
+        return leaves[0]
+    k = split(len(leaves))
+    return node_hash(root_of(leaves[:k]), root_of(leaves[k:]))
+
+
+def path_of(m: int, leaves: list[bytes]) -> list[bytes]:
+    """RFC 6962, 2.1.1."""
+    if len(leaves) == 1:
+        return []
+    k = split(len(leaves))
+    if m < k:
+        return [*path_of(m, leaves[:k]), root_of(leaves[k:])]
+    return [*path_of(m - k, leaves[k:]), root_of(leaves[:k])]
+
+
+def proof_of(m: int, leaves: list[bytes], complete: bool = True) -> list[bytes]:
+    """RFC 6962, 2.1.2."""
+    if m == len(leaves):
+        return [] if complete else [root_of(leaves)]
+    k = split(len(leaves))
+    if m <= k:
+        return [*proof_of(m, leaves[:k], complete), root_of(leaves[k:])]
+    return [*proof_of(m - k, leaves[k:], False), root_of(leaves[:k])]
+
+
+@pytest.fixture(scope="module")
+def tree() -> Tree:
+    """A tree of all leaves."""
+    return Tree(LEAVES)
+
+
+def test_known_roots() -> None:
+    """The eight roots that every RFC 6962 program is tested with come out."""
+    tree = Tree()
+    for data, root in zip(INPUTS, ROOTS, strict=True):
+        tree.append(leaf_hash(bytes.fromhex(data)))
+        assert tree.root().hex() == root
+
+
+def test_empty_root() -> None:
+    """A tree without leaves has the hash of nothing as its root."""
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert Tree().root().hex() == empty
+    assert Tree().size == 0
+
+
+def test_every_root(tree: Tree) -> None:
+    """The root at each size equals the recursive definition."""
+    for size in range(LIMIT + 1):
+        assert tree.root(size) == root_of(LEAVES[:size])
+
+
+def test_every_inclusion_proof(tree: Tree) -> None:
+    """Each leaf's proof at each size is the defined one and verifies."""
+    for size in range(1, LIMIT + 1):
+        root = tree.root(size)
+        for index in range(size):
+            proof = tree.inclusion(index, size)
+            assert proof == path_of(index, LEAVES[:size])
+            assert verify_inclusion(LEAVES[index], index, size, proof, root)
+
+
+def test_every_consistency_proof(tree: Tree) -> None:
+    """The proof between any two sizes is the defined one and verifies."""
+    for new in range(1, LIMIT + 1):
+        root = tree.root(new)
+        for old in range(1, new + 1):
+            proof = tree.consistency(old, new)
+            assert proof == proof_of(old, LEAVES[:new])
+            assert verify_consistency(old, new, proof, tree.root(old), root)
+
+
+def test_forged_inclusion_proofs(tree: Tree) -> None:
+    """A changed, shortened, lengthened or misplaced inclusion proof fails."""
+    for size in range(1, 35):
+        root = tree.root(size)
+        for index in range(size):
+            leaf, proof = LEAVES[index], tree.inclusion(index, size)
+            for i in range(len(proof)):
+                forged = [*proof[:i], bytes(32), *proof[i + 1 :]]
+                assert not verify_inclusion(leaf, index, size, forged, root)
+            assert not proof or not verify_inclusion(leaf, index, size, proof[:-1], root)
+            assert not proof or not verify_inclusion(leaf, index, size, proof[1:], root)
+            assert not verify_inclusion(leaf, index, size, [*proof, bytes(32)], root)
+            assert not verify_inclusion(leaf_hash(b"x"), index, size, proof, root)
+            for other in range(-1, size + 1):
+                assert other == index or not verify_inclusion(leaf, other, size, proof, root)
+
+
+def test_forged_consistency_proofs(tree: Tree) -> None:
+    """A changed, shortened or lengthened consistency proof fails, and so do foreign roots."""
+    for new in range(2, 35):
+        root = tree.root(new)
+        for old in range(1, new):
+            past, proof = tree.root(old), tree.consistency(old, new)
+            for i in range(len(proof)):
+                forged = [*proof[:i], bytes(32), *proof[i + 1 :]]
+                assert not verify_consistency(old, new, forged, past, root)
+            assert not verify_consistency(old, new, proof[:-1], past, root)
+            assert not verify_consistency(old, new, [*proof, bytes(32)], past, root)
+            assert not verify_consistency(old, new, proof, bytes(32), root)
+            assert not verify_consistency(old, new, proof, past, bytes(32))
+            assert not verify_consistency(new, old, proof, past, root)
+
+
+def test_consistency_with_nothing(tree: Tree) -> None:
+    """Every tree continues the empty one, and itself, without a proof."""
+    root = tree.root(7)
+    assert tree.consistency(0, 7) == tree.consistency(7, 7) == []
+    assert verify_consistency(0, 7, [], EMPTY, root)
+    assert verify_consistency(7, 7, [], root, root)
+    assert not verify_consistency(0, 7, [], root, root)
+    assert not verify_consistency(7, 7, [], EMPTY, root)
+    assert not verify_consistency(0, 7, [root], EMPTY, root)
+
+
+def test_hashes_of_another_length_fail(tree: Tree) -> None:
+    """A proof of hashes that are not 32 bytes is refused, whatever it computes."""
+    proof = tree.inclusion(3, 8)
+    assert not verify_inclusion(LEAVES[3], 3, 8, [proof[0] + b"x", *proof[1:]], tree.root(8))
+    assert not verify_inclusion(LEAVES[3], 3, 8, proof, tree.root(8)[:-1])
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda tree: tree.root(LIMIT + 1),
+        lambda tree: tree.root(-1),
+        lambda tree: tree.inclusion(5, 5),
+        lambda tree: tree.inclusion(-1, 5),
+        lambda tree: tree.inclusion(5, LIMIT + 1),
+        lambda tree: tree.consistency(6, 5),
+        lambda tree: tree.consistency(-1, 5),
+        lambda tree: tree.append(b"short"),
+        lambda tree: tree.extend([bytes(31), bytes(33)]),
+    ],
+)
+def test_what_a_tree_cannot_do(tree: Tree, ask: Callable[[Tree], object]) -> None:
+    """A size or leaf that the tree does not have raises ValueError and changes nothing."""
+    with pytest.raises(ValueError, match=r"tree|leaf"):
+        ask(tree)
+    assert tree.size == LIMIT
+
+
+def test_leaves(tree: Tree) -> None:
+    """The joined leaf hashes of a range are what tiles are made of."""
+    assert tree.leaves(2, 5) == b"".join(LEAVES[2:5])
