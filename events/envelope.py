@@ -63,9 +63,11 @@ def encode(draft: Draft, at: int) -> bytes:
     its bounds: what could not be read back is never written.
     """
     event = draft.event
-    line = _encode(
-        Envelope(key=event.slot, at=at, actor=draft.actor, cause=draft.cause, event=event)
-    )
+    envelope = Envelope(key=event.slot, at=at, actor=draft.actor, cause=draft.cause, event=event)
+    try:
+        line = _encode(envelope)
+    except UnicodeEncodeError:
+        raise UsageError(f"{event.slot}: a text holds half a surrogate pair") from None
     if len(line) > MAX_EVENT_BYTES:
         raise UsageError(
             f"{event.slot}: {len(line)} bytes are more than an event may hold "
@@ -86,14 +88,23 @@ def decode(line: bytes) -> Envelope:
     """
     try:
         return _decode(line)
+    except (UnicodeDecodeError, RecursionError) as problem:
+        raise msgspec.DecodeError(str(problem)) from None
     except msgspec.ValidationError:
-        tag = tag_of(line)
+        tag = _known_tag(line)
         if tag not in EVENT_TYPES:
             raise CannotJudge(
                 f"unknown event type {tag[:64]!r}: this log was written by a newer "
                 "quasar-subnet; install that version to judge it"
             ) from None
         raise
+
+
+def _known_tag(line: bytes) -> str:
+    try:
+        return tag_of(line)
+    except (UnicodeDecodeError, RecursionError) as problem:
+        raise msgspec.DecodeError(str(problem)) from None
 
 
 def is_canonical(line: bytes, envelope: Envelope) -> bool:

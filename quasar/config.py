@@ -53,6 +53,11 @@ def code_digest() -> str:
     return total.hexdigest()
 
 
+def lock_digest() -> str:
+    """SHA-256 of the pinned versions of every dependency."""
+    return hashlib.sha256((resources.files("quasar") / "constraints.txt").read_bytes()).hexdigest()
+
+
 def versions() -> dict[str, str]:
     """The program, Python, and the packages that take part in a decision or a signature."""
     found = {"quasar-subnet": __version__, "python": platform.python_version()}

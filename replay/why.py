@@ -8,8 +8,11 @@ from quasar.events import (
     AnswerNotScored,
     AnswerReceived,
     AnswerScored,
+    BlockObserved,
     MeanReward,
     PolicyAdopted,
+    RoundOpened,
+    RoundRevealed,
     RoundScored,
     TaskAssigned,
     Weight,
@@ -20,7 +23,9 @@ from quasar.events.merkle import Tree, leaf_hash
 from quasar.log import Log
 from quasar.replay.audit import up_to
 from quasar.rules.machine import Recorded
+from quasar.rules.plan import plan_tasks
 from quasar.rules.policy import Policy, recorded_policy
+from quasar.rules.secrets import round_seed
 
 
 class ScoredAnswer(Struct, frozen=True, kw_only=True):
@@ -31,6 +36,8 @@ class ScoredAnswer(Struct, frozen=True, kw_only=True):
     question: str
     answer: str
     """Text, or how it failed."""
+    expected: str
+    """The reference answer, made anew from the revealed seed."""
     accuracy: float | None
     """None where the answer was left out."""
     multiplier: float
@@ -94,6 +101,10 @@ class _Fold:
         self._block = block
         self.tree = Tree()
         self._policy: Policy | None = None
+        self._policies: dict[str, Policy] = {}
+        self._opened: dict[int, RoundOpened] = {}
+        self._beacons: dict[int, str] = {}
+        self._expected: dict[tuple[int, int], str] = {}
         self._assigned: dict[tuple[int, int], tuple[int, TaskAssigned]] = {}
         self._outcomes: dict[tuple[int, int], tuple[int, str]] = {}
         self._answers: dict[int, list[ScoredAnswer]] = {}
@@ -109,6 +120,13 @@ class _Fold:
         match seen.event:
             case PolicyAdopted(toml=toml):
                 self._policy = recorded_policy(log.blobs.get(toml))
+                self._policies[toml.sha256] = self._policy
+            case RoundOpened() as opened:
+                self._opened[opened.round] = opened
+            case BlockObserved(number=number, hash=block_hash):
+                self._beacons[number] = block_hash
+            case RoundRevealed() as revealed:
+                self._reveal(revealed)
             case TaskAssigned() as assigned:
                 self._hotkeys.add(assigned.hotkey)
                 if assigned.hotkey == self._hotkey:
@@ -134,6 +152,16 @@ class _Fold:
                 if self._block is None or at <= self._block:
                     self._deferred = reason
 
+    def _reveal(self, revealed: RoundRevealed) -> None:
+        opened = self._opened.get(revealed.round)
+        if opened is None or self._hotkey not in opened.participants:
+            return
+        beacon = self._beacons[opened.beacon_block]
+        seed = round_seed(bytes.fromhex(revealed.secret), beacon)
+        for task in plan_tasks(seed, self._policies[opened.policy]):
+            answer = task.variant(self._hotkey).instance.answer
+            self._expected[(revealed.round, task.task)] = answer
+
     def _score(self, seq: int, score: AnswerScored | AnswerNotScored) -> None:
         key = (score.round, score.task)
         assigned_seq, assigned = self._assigned[key]
@@ -146,6 +174,7 @@ class _Fold:
                 bucket=score.bucket,
                 question="\n".join(part.text for part in assigned.question),
                 answer=text,
+                expected=self._expected[key],
                 accuracy=score.accuracy if isinstance(score, AnswerScored) else None,
                 multiplier=self._policy.bucket(score.bucket).multiplier,
                 reward=score.reward if isinstance(score, AnswerScored) else None,

@@ -1,5 +1,6 @@
-"""The leaderboard as a table."""
+"""The leaderboard as a table of at most 80 columns."""
 
+from rich import box
 from rich.table import Table
 
 from quasar.cli.output import out, short
@@ -8,30 +9,33 @@ from quasar.rules.statistics import Summary
 
 
 def show_board(board: Leaderboard, names: dict[str, str] | None = None) -> None:
-    """Print scores with n and standard error by bucket, and weights."""
-    names = names or {}
-    table = Table(title=f"{board.rounds} rounds, {board.tasks} tasks, {board.answers} answers")
-    table.add_column("miner")
-    if names:
-        table.add_column("engine")
-    table.add_column("reward", justify="right")
-    for bucket in board.buckets:
-        table.add_column(bucket, justify="right")
-    table.add_column("left out", justify="right")
-    table.add_column("weight u16", justify="right", style="bold")
+    """Print scores with standard error and n by bucket, and weights."""
+    left_out = any(line.not_scored for line in board.lines())
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("miner", no_wrap=True)
+    for title in ("reward", *board.buckets):
+        table.add_column(title, justify="right", no_wrap=True)
+    if left_out:
+        table.add_column("left out", justify="right")
+    table.add_column("weight", justify="right", style="bold", no_wrap=True)
     for line in board.lines():
-        table.add_row(*_cells(line, board.buckets, names))
+        table.add_row(*_cells(line, board.buckets, names or {}, left_out))
+    out.print(
+        f"\n{board.rounds} rounds, {board.tasks} tasks, {board.answers} answers", style="bold"
+    )
     out.print(table)
-    out.print("mean +/- standard error (n); a bucket shows raw accuracy, reward its policy's value")
+    out.print(
+        "reward and raw accuracy by context length: mean ±standard error, n answers; weight: u16",
+        style="dim",
+    )
 
 
-def _cells(line: Line, buckets: list[str], names: dict[str, str]) -> list[str]:
-    cells = [short(line.hotkey)]
-    if names:
-        cells.append(names.get(line.hotkey, "?"))
-    cells.append(_summary(line.reward))
-    cells += [_summary(line.buckets.get(bucket)) for bucket in buckets]
-    cells.append(str(line.not_scored) if line.not_scored else "-")
+def _cells(line: Line, buckets: list[str], names: dict[str, str], left_out: bool) -> list[str]:
+    name = names.get(line.hotkey)
+    cells = [short(line.hotkey) + (f"\n  {name}" if name else "")]
+    cells += [_summary(s) for s in (line.reward, *(line.buckets.get(b) for b in buckets))]
+    if left_out:
+        cells.append(str(line.not_scored or "-"))
     cells.append("-" if line.u16 is None else str(line.u16))
     return cells
 
@@ -39,5 +43,5 @@ def _cells(line: Line, buckets: list[str], names: dict[str, str]) -> list[str]:
 def _summary(summary: Summary | None) -> str:
     if summary is None:
         return "-"
-    error = "" if summary.se is None else f" +/-{summary.se:.2f}"
-    return f"{summary.mean:.2f}{error} ({summary.n})"
+    error = "" if summary.se is None else f" ±{summary.se:.2f}".replace("±0.", "±.")
+    return f"{summary.mean:.2f}{error}\nn {summary.n}"

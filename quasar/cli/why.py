@@ -73,8 +73,10 @@ def _tree(found: Why) -> Tree:
         branch = tree.add(Text(_round(earned, found.alpha)))
         for answer in earned.answers:
             leaf = branch.add(Text(_score(answer)))
-            leaf.add(Text(f"asked     {printable(answer.question, 160)}"))
+            asked = answer.question.partition("\n")[0]
+            leaf.add(Text(f"asked     {printable(asked, 160)}"))
             leaf.add(Text(f"answered  {printable(answer.answer, 160)}"))
+            leaf.add(Text(f"expected  {printable(answer.expected, 160)}"))
     return tree
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import aiohttp
 import anyio
+from aiohttp import ClientSession as ClientSession
 
 from quasar.door import wire
 from quasar.door.address import check_endpoint

@@ -91,10 +91,12 @@ class ArchiveWriter:
     def append(self, lines: Sequence[bytes]) -> None:
         """Take the log's next stored lines, without newlines. Raises UsageError for no line."""
         self._check_usable()
-        for line in lines:
+        for seq, line in enumerate(lines, self.size + self.pending + 1):
             if not 0 < len(line) <= MAX_EVENT_BYTES or b"\n" in line:
-                seq = self.size + self.pending + 1
-                raise UsageError(f"event {seq} cannot be stored: {len(line)} bytes, or a newline")
+                raise UsageError(
+                    f"event {seq} cannot be stored: it must be one line of 1 to "
+                    f"{MAX_EVENT_BYTES} bytes, and is {len(line)} bytes"
+                )
         self._pending += lines
 
     def flush(self) -> int:

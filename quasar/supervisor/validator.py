@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import anyio
-from aiohttp import ClientSession
 
 from quasar import config
 from quasar.actors.actor import recorded
@@ -20,7 +19,7 @@ from quasar.actors.weight_setter import WeightSetter
 from quasar.benchmarks.corpus import DATA_DIGEST
 from quasar.benchmarks.tokenizer import VOCABULARY_DIGEST
 from quasar.chain import Chain
-from quasar.door.client import ClientLimits, MinerDoor, open_session
+from quasar.door.client import ClientLimits, ClientSession, MinerDoor, open_session
 from quasar.door.outbox import Outbox
 from quasar.errors import Damaged, UsageError
 from quasar.events import (
@@ -247,6 +246,7 @@ def _started(setup: Setup, run: int, server_version: str) -> RunStarted:
         digests={
             "code": config.code_digest(),
             "data": DATA_DIGEST,
+            "lock": config.lock_digest(),
             "tokenizer": VOCABULARY_DIGEST,
         },
         sandbox=None,

@@ -101,9 +101,7 @@ async def test_a_lost_acknowledgement(
 
 
 @pytest.mark.parametrize("length", [1, 7])
-async def test_a_lost_step(
-    log: JetStreamLog, monkeypatch: pytest.MonkeyPatch, length: int
-) -> None:
+async def test_a_lost_step(log: JetStreamLog, monkeypatch: pytest.MonkeyPatch, length: int) -> None:
     """A step that never arrived is sent again."""
     trouble(monkeypatch, 2, after=False)
     got = await log.append(facts(0, length))

@@ -11,7 +11,16 @@ from tests.packaging.conftest import ROOT
 from tests.packaging.test_constraints import required
 
 ROLES = {
-    "": ["quasar.replay", "quasar.rules", "quasar.benchmarks", "quasar.metrics", "quasar.cli"],
+    "": [
+        "quasar.replay",
+        "quasar.rules",
+        "quasar.benchmarks",
+        "quasar.metrics",
+        "quasar.cli.audit",
+        "quasar.cli.log",
+        "quasar.cli.policy",
+        "quasar.cli.why",
+    ],
     "miner": ["quasar.door", "quasar.inference", "quasar.actors.inference"],
     "validator": [
         "quasar.supervisor",
@@ -24,16 +33,17 @@ ROLES = {
 """Extra to the packages that must import with it; the core alone has no name."""
 
 PROGRAM = """
-import importlib, importlib.abc, json, pkgutil, sys
+import importlib, json, pkgutil, sys
+from importlib.machinery import PathFinder
 
 hidden, packages = json.loads(sys.argv[1])
 
-class Hider(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path, target=None):
-        if name in hidden:
-            raise ModuleNotFoundError(f"{name} is in no dependency of this extra", name=name)
+class Partial:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return None if name in hidden else PathFinder.find_spec(name, path, target)
 
-sys.meta_path.insert(0, Hider())
+sys.meta_path[sys.meta_path.index(PathFinder)] = Partial
 for package in packages:
     path = getattr(importlib.import_module(package), "__path__", [])
     for module in pkgutil.walk_packages(path, package + "."):

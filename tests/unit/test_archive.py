@@ -15,6 +15,7 @@ from quasar.errors import CannotJudge, Damaged, LogError, QuasarError, TryAgain,
 from quasar.events.envelope import MAX_EVENT_BYTES
 from quasar.events.merkle import Tree, leaf_hash
 from quasar.events.note import Checkpoint, open_checkpoint, sign_checkpoint
+from quasar.log import Log
 from quasar.log.archive import ArchiveIdentity, ArchiveLog, ArchiveWriter, Withheld, copy_archive
 from quasar.log.frames import FRAME_BYTES, HELD_BYTES, batches, pack
 from quasar.log.tiles import tile_name
@@ -167,7 +168,7 @@ def test_tile_names(index: int, width: int, name: str) -> None:
 @pytest.mark.anyio
 async def test_it_is_a_log(archive: Path) -> None:
     """An archive reads like any log, ends, and takes no events."""
-    log = ArchiveLog(archive)
+    log: Log = ArchiveLog(archive)
     assert await log.head() == 20
     assert [pair async for pair in log.read(17)] == [
         (i, line) for i, line in enumerate(lines_of(20), 1) if i > 17
@@ -246,7 +247,7 @@ def test_what_is_no_line(tmp_path: Path, line: bytes) -> None:
     """A line that no reader would take is not stored, nor any of its batch."""
     with ArchiveWriter.open(tmp_path / "a", IDENTITY) as writer:
         writer.append([b"x"])
-        with pytest.raises(UsageError, match="event 2 "):
+        with pytest.raises(UsageError, match="event 3 "):
             writer.append([b"good", line])
         assert writer.flush() == 1
 

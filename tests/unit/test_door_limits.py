@@ -137,7 +137,7 @@ WIDE = zstd.compress(os.urandom(1 << 14) * 4096, options={zstd.CompressionParame
     ],
     ids=["empty", "cut", "trailing", "two", "hidden", "leading", "damaged", "gzip", "wide"],
 )
-@pytest.mark.parametrize("step", [1000, 10_000_000])
+@pytest.mark.parametrize("step", [1, 10_000_000])
 def test_anything_but_one_frame_is_refused(data: bytes, step: int) -> None:
     """A cut, doubled, damaged or memory-hungry frame is refused, however it is cut."""
     with pytest.raises(Refused) as refused:
@@ -161,9 +161,9 @@ async def store(contexts: Contexts, text: bytes, name: str | None = None) -> str
 @pytest.mark.anyio
 async def test_a_context_is_stored_under_its_hash(tmp_path: Path) -> None:
     """A right upload is there with its text; sent again it changes nothing."""
-    contexts = Contexts(tmp_path / "c")
+    contexts = Contexts(tmp_path / "c", max_bytes=2 * len(TEXT))
     assert not contexts.has(NAME)
-    for _ in range(2):
+    for _ in range(4):
         assert await store(contexts, TEXT) == NAME
         assert contexts.has(NAME)
         assert contexts.path(NAME).read_bytes() == TEXT

@@ -15,7 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quasar.errors import CannotJudge, UsageError
-from quasar.events import EVENT_TYPES, Kind, MinerEvent, RunEnded, ValidatorEvent, types_of
+from quasar.events import (
+    EVENT_TYPES,
+    AnswerScored,
+    Kind,
+    MinerEvent,
+    RunEnded,
+    ValidatorEvent,
+    types_of,
+)
 from quasar.events.base import Event
 from quasar.events.blobs import name_blob
 from quasar.events.envelope import MAX_EVENT_BYTES, Draft, Envelope, decode, encode, is_canonical
@@ -75,6 +83,18 @@ CATALOGUE = {
 """Every event: its kind, and its slot in terms of its fields."""
 
 ENDED = RunEnded(run=1, reason="drained")
+NOT_A_NUMBER = AnswerScored(
+    round=1,
+    task=1,
+    hotkey="5" * 48,
+    bucket="32k",
+    metric="exact@1",
+    accuracy=1.0,
+    multiplier=float("nan"),
+    reward=1.0,
+    failure=None,
+    unproved=False,
+)
 LINE = encode(Draft(actor="supervisor", cause=3, event=ENDED), at=1)
 
 
@@ -216,7 +236,24 @@ def test_a_round_of_all_miners_fits() -> None:
         policy="f" * 64,
         participants=["5" * 48] * 256,
     )
-    assert len(encode(Draft(actor="task-sampler", cause=2**53, event=event), 2**63)) < 20_000
+    assert len(encode(Draft(actor="task-sampler", cause=2**53, event=event), 2**63 - 1)) < 20_000
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        Draft(actor="Super Visor", cause=0, event=ENDED),
+        Draft(actor="supervisor", cause=-1, event=ENDED),
+        Draft(actor="supervisor", cause=0, event=RunEnded(run=-1, reason="drained")),
+        Draft(actor="supervisor", cause=0, event=RunEnded(run=2**53 + 1, reason="drained")),
+        Draft(actor="supervisor", cause=0, event=RunEnded(run=1, reason="d" * 201)),
+        Draft(actor="scorer", cause=0, event=NOT_A_NUMBER),
+    ],
+)
+def test_what_could_not_be_read_back_is_not_written(draft: Draft) -> None:
+    """A field out of its bounds is refused by the writer, not found by an auditor."""
+    with pytest.raises(UsageError, match="Expected"):
+        encode(draft, at=1)
 
 
 def test_a_blob_is_named_by_its_bytes() -> None:
