@@ -56,14 +56,15 @@ class Decider(Generic[S]):
 
     async def run(self) -> None:
         """Decide on every event of the log, for ever. Raises Diverged where history disagrees."""
-        resume = await newest_cause(self.log, self.name)
+        resume, head = await newest_cause(self.log, self.name), await self.log.head()
         state = self.rule.initial()
         async for seen in recorded(self.log):
-            if type(seen.event) not in self.rule.subscribes:
-                continue
-            if seen.seq >= resume:
-                await self._handle(state, seen)
-            state = self.rule.evolve(state, seen, self.log.blobs)
+            if type(seen.event) in self.rule.subscribes:
+                if seen.seq >= resume:
+                    await self._handle(state, seen)
+                state = self.rule.evolve(state, seen, self.log.blobs)
+            if seen.seq == head:
+                await self.caught_up(state)
 
     async def _handle(self, state: S, seen: Recorded) -> None:
         blobs = self.log.blobs
@@ -74,3 +75,6 @@ class Decider(Generic[S]):
 
     async def prepare(self, state: S, seen: Recorded, events: Sequence[AnyEvent]) -> None:
         """Make ready what the events will name, before they are in the log."""
+
+    async def caught_up(self, state: S) -> None:
+        """Restore what a restart may have lost, from the state at the log's head."""

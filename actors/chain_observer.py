@@ -42,6 +42,7 @@ class ChainObserver:
 
     async def run(self) -> None:
         """Observe for ever."""
+        self._state, self._folded = ObserverState(), 0
         self._floor = await self.log.head()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._follow_log)

@@ -16,6 +16,7 @@ from quasar.door.client import MinerDoor
 from quasar.door.desk import Answer
 from quasar.door.failure import DoorError
 from quasar.door.outbox import Outbox
+from quasar.door.packing import Packed
 from quasar.errors import Refused
 from quasar.events import (
     AnswerAbandoned,
@@ -32,7 +33,7 @@ from quasar.events.blobs import INLINE_BYTES
 from quasar.events.envelope import Draft
 from quasar.events.merkle import Tree, leaf_hash
 from quasar.events.proof import write_proof
-from quasar.events.receipt import Acceptance, Refusal
+from quasar.events.receipt import Acceptance, Refusal, TaskRequest
 from quasar.log import Log
 from quasar.rules.delivery import (
     ACTOR,
@@ -130,11 +131,26 @@ class MinerProxy:
         endpoint = self._state.endpoints.get(request.hotkey)
         if endpoint is None:
             raise DoorError(_evidence("connect", "no-endpoint"), "the metagraph lists no endpoint")
-        number, sha256 = request.round, request.context.sha256
-        packed = await anyio.to_thread.run_sync(self._outbox.get, number, sha256)
+        packed = await self._context(request, delivery.policy.delivery.attempt_ms / 1000)
         return await self._door.deliver(
             endpoint, request, packed, self._state.checkpoint, self._state.block
         )
+
+    async def _context(self, request: TaskRequest, within_s: float) -> Packed:
+        """The packed context; TaskSampler may still be making it anew after a restart.
+
+        Raises FileNotFoundError where it does not come in time.
+        """
+        end = time.monotonic() + within_s
+        while True:
+            try:
+                return await anyio.to_thread.run_sync(
+                    self._outbox.get, request.round, request.context.sha256
+                )
+            except FileNotFoundError:
+                if time.monotonic() >= end:
+                    raise
+            await anyio.sleep(RETRY_S)
 
     async def _failed(self, delivery: Delivery, attempt: int, evidence: Evidence) -> None:
         """Record a failed attempt and pause; the last one ends the assignment."""

@@ -9,7 +9,7 @@ from quasar.door.outbox import Outbox
 from quasar.events import AnyEvent, BlockObserved, RoundRevealed, TaskAssigned
 from quasar.log import Log
 from quasar.rules.machine import Recorded
-from quasar.rules.sampling import SamplerState, SamplingRule, Secrets
+from quasar.rules.sampling import OpenRound, SamplerState, SamplingRule, Secrets
 
 
 class TaskSampler(Decider[SamplerState]):
@@ -29,14 +29,22 @@ class TaskSampler(Decider[SamplerState]):
                 await anyio.to_thread.run_sync(self._outbox.drop, event.round)
         if any(isinstance(e, TaskAssigned) for e in events):
             assert isinstance(seen.event, BlockObserved)
-            beacon = seen.event
-            await anyio.to_thread.run_sync(lambda: self._write_contexts(state, beacon))
+            for current in state.rounds.values():
+                if current.opened.beacon_block == seen.event.number:
+                    await self._write_contexts(current, seen.event.hash)
 
-    def _write_contexts(self, state: SamplerState, beacon: BlockObserved) -> None:
-        for number, current in state.rounds.items():
-            if current.opened.beacon_block != beacon.number:
-                continue
-            for task in self._rule.planned(number, current.policy, beacon.hash):
-                for hotkey in current.opened.participants:
-                    text = task.variant(hotkey).instance.context()
-                    self._outbox.put(number, text.encode())
+    async def caught_up(self, state: SamplerState) -> None:
+        """Make the contexts of open rounds anew where they are gone: keys and log are enough."""
+        for current in state.rounds.values():
+            if current.beacon_hash:
+                await self._write_contexts(current, current.beacon_hash)
+
+    async def _write_contexts(self, current: OpenRound, beacon_hash: str) -> None:
+        await anyio.to_thread.run_sync(self._make_contexts, current, beacon_hash)
+
+    def _make_contexts(self, current: OpenRound, beacon_hash: str) -> None:
+        number = current.opened.round
+        for task in self._rule.planned(number, current.policy, beacon_hash):
+            for hotkey in current.opened.participants:
+                text = task.variant(hotkey).instance.context()
+                self._outbox.put(number, text.encode())

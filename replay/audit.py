@@ -7,12 +7,14 @@ from quasar.events import AnswerScored, LogOpened, MetagraphObserved, RoundRevea
 from quasar.events.envelope import tag_of
 from quasar.log import Log
 from quasar.log.archive_reader import ArchiveLog
+from quasar.replay.archive import ArchiveCheck
 from quasar.replay.decisions import DecisionCheck
 from quasar.replay.finding import Finding, Report, Signer, Tally
 from quasar.replay.lifecycle import LifecycleCheck
 from quasar.replay.receipts import ReceiptCheck
 from quasar.replay.structure import StructureCheck
 from quasar.rules.machine import Recorded
+from quasar.rules.secrets import CHAIN_LENGTH, links
 
 Progress = Callable[[int, int], None]
 """Called with events done and events in all."""
@@ -28,6 +30,7 @@ class Audit:
         self._lifecycle = LifecycleCheck(log.blobs)
         self._receipts = ReceiptCheck(log.blobs, self._structure.tree)
         self._decisions = DecisionCheck({}, log.blobs)
+        self._archive = ArchiveCheck(log, self._structure) if isinstance(log, ArchiveLog) else None
         self._damage: Finding | None = None
         self._runs: list[RunStarted] = []
         self._unproved = self._metagraphs = 0
@@ -43,13 +46,15 @@ class Audit:
     async def _play(self, progress: Progress | None) -> None:
         total = await self._log.head()
         self._decisions = DecisionCheck(await revealed_secrets(self._log, total), self._log.blobs)
-        hashes = _tile_hashes(self._log)
         async for seq, line in up_to(self._log, total):
-            seen = self._structure.feed(seq, line, _next_hash(hashes, seq))
-            self._feed(seen)
+            tile_hash = self._archive.next_hash(seq) if self._archive else None
+            self._feed(self._structure.feed(seq, line, tile_hash))
             if progress is not None:
                 progress(seq, total)
-        self._check_notes()
+        if self._structure.tree.size == 0:
+            raise Damaged(1, "missing: a log starts with LogOpened")
+        if self._archive:
+            self._archive.finish()
 
     def _feed(self, seen: Recorded) -> None:
         """Every check sees every event; one that an earlier event made senseless is a finding."""
@@ -57,7 +62,7 @@ class Audit:
         try:
             self._receipts.feed(seen)
             self._decisions.feed(seen)
-        except (LookupError, AssertionError):
+        except (LookupError, AssertionError, ValueError, ArithmeticError):
             raise Damaged(
                 seen.seq, f"{seen.envelope.key} follows from nothing that is in the log"
             ) from None
@@ -72,19 +77,8 @@ class Audit:
             case MetagraphObserved():
                 self._metagraphs += 1
 
-    def _check_notes(self) -> None:
-        """Every signed note must be this log's, and the newest must cover every event."""
-        log = self._log
-        if not isinstance(log, ArchiveLog):
-            return
-        for size in log.checkpoint_sizes():
-            self._structure.check_note(log.checkpoint_note(size) or "", size)
-        newest = self._structure.check_note(log.checkpoint_note() or "")
-        if newest < self._structure.tree.size:
-            raise Damaged(newest + 1, "no signed checkpoint covers this event and those after it")
-
     def _report(self) -> Report:
-        due = self._decisions.finish()
+        due = self._decisions.finish(closed=self._lifecycle.closed)
         findings = self._findings()
         tallies = self._decisions.tallies
         everything = tallies.values()
@@ -180,40 +174,40 @@ async def audit(log: Log, *, hotkey: str | None = None, progress: Progress | Non
 
 
 async def up_to(log: Log, last: int) -> AsyncIterator[tuple[int, bytes]]:
-    """Events 1 to ``last``; a live log would go on for ever."""
-    if last == 0:
+    """Events 1 to ``last`` of a live log, which would go on for ever; all of an archive."""
+    ends = isinstance(log, ArchiveLog)
+    if last == 0 and not ends:
         return
     async for seq, line in log.read():
         yield seq, line
-        if seq >= last:
+        if seq >= last and not ends:
             return
 
 
 async def revealed_secrets(log: Log, last: int) -> dict[int, str]:
-    """Round to secret. Stops without complaint where the log is damaged: the audit names that."""
+    """Round to secret, of those that belong to the chain that LogOpened committed to.
+
+    Stops without complaint where the log is damaged: the audit names that.
+    """
     secrets: dict[int, str] = {}
+    proved, value = 0, ""
     try:
         async for seq, line in up_to(log, last):
-            if b'"type":"RoundRevealed"' in line and tag_of(line) == RoundRevealed.__name__:
-                event = Recorded(seq, line).event
-                assert isinstance(event, RoundRevealed)
-                secrets[event.round] = event.secret
+            if seq > 1 and (
+                b'"type":"RoundRevealed"' not in line or tag_of(line) != RoundRevealed.__name__
+            ):
+                continue
+            match Recorded(seq, line).event:
+                case LogOpened(secrets_tip=tip):
+                    value = tip
+                case RoundRevealed(round=number, secret=secret) if (
+                    proved < number <= CHAIN_LENGTH and links(value, secret, number - proved)
+                ):
+                    proved, value = number, secret
+                    secrets[number] = secret
     except (Damaged, CannotJudge, ValueError):
         pass
     return secrets
-
-
-def _tile_hashes(log: Log) -> Iterator[bytes] | None:
-    return log.leaf_hashes() if isinstance(log, ArchiveLog) else None
-
-
-def _next_hash(hashes: Iterator[bytes] | None, seq: int) -> bytes | None:
-    if hashes is None:
-        return None
-    found = next(hashes, None)
-    if found is None:
-        raise Damaged(seq, "no hash tile covers this event")
-    return found
 
 
 def _total(counts: Iterator[int]) -> int:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from quasar.events import AnyEvent, Kind
+from quasar.events import AnyEvent, Kind, RoundRevealed, TaskAssigned, TaskSampled
 from quasar.events.blobs import Blobs
 from quasar.events.envelope import encode_event
 from quasar.replay.finding import Finding, Level, Tally
@@ -24,6 +24,9 @@ LEVEL_OF: Mapping[str, Level] = {
 }
 """Other decisions are the sampler's: level "tasks"."""
 
+SECRET = (TaskSampled, TaskAssigned, RoundRevealed)
+"""Cannot be made anew while the round's secret is unknown."""
+
 
 class Expected(NamedTuple):
     """A decision that the rules make."""
@@ -32,6 +35,8 @@ class Expected(NamedTuple):
     event: AnyEvent
     actor: str
     cause: int
+    place: int
+    """Among the decisions of its cause, in the order that the rule gives."""
 
 
 class Player:
@@ -41,19 +46,19 @@ class Player:
         self.rule = rule
         self._blobs = blobs
         self._state = rule.initial()
-        self.last_cause = 0
-        """Newest input that the recorded actor is known to have handled."""
+        self.reached = (0, 0)
+        """Cause and place of the newest recorded decision: the actor has settled all before it."""
 
-    def feed(self, seen: Recorded) -> list[AnyEvent] | None:
-        """What the rule decides on this event; None where it needs an unrevealed secret."""
+    def feed(self, seen: Recorded) -> tuple[list[AnyEvent], bool]:
+        """What the rule decides on this event, and whether more needs an unrevealed secret."""
         if type(seen.event) not in self.rule.subscribes:
-            return []
+            return [], False
         try:
-            decided: list[AnyEvent] | None = list(self.rule.decide(self._state, seen, self._blobs))
-        except Unrevealed:
-            decided = None
+            decided, short = list(self.rule.decide(self._state, seen, self._blobs)), False
+        except Unrevealed as unrevealed:
+            decided, short = list(unrevealed.decided), True
         self._state = self.rule.evolve(self._state, seen, self._blobs)
-        return decided
+        return decided, short
 
 
 class DecisionCheck:
@@ -67,8 +72,10 @@ class DecisionCheck:
         ]
         self._players = {rule.actor: Player(rule, blobs) for rule in rules}
         self._expected: dict[str, Expected] = {}
-        self._unjudged: set[tuple[str, int]] = set()
+        self._unjudged: dict[tuple[str, int], Recorded] = {}
         """Actor and cause whose decisions need a secret that is not revealed."""
+        self._made: set[tuple[str, int]] = set()
+        """Those of them that have any such decision in the log."""
         self.tallies: dict[Level, Tally] = {
             "tasks": Tally(),
             "scores": Tally(),
@@ -81,21 +88,30 @@ class DecisionCheck:
         if type(seen.event).kind is Kind.DECISION:
             self._compare(seen)
         for actor, player in self._players.items():
-            decided = player.feed(seen)
-            if decided is None:
-                self._unjudged.add((actor, seen.seq))
-                continue
-            for event in decided:
-                self._expected[event.slot] = Expected(encode_event(event), event, actor, seen.seq)
+            decided, short = player.feed(seen)
+            if short:
+                self._unjudged[(actor, seen.seq)] = seen
+            for place, event in enumerate(decided):
+                self._expected[event.slot] = Expected(
+                    encode_event(event), event, actor, seen.seq, place
+                )
 
-    def finish(self) -> int:
-        """Report what was decided but left out. Returns how many decisions are still due."""
+    def finish(self, *, closed: bool) -> int:
+        """Report what was decided but left out. Returns how many decisions are still due.
+
+        None is due when the log is closed, or when its actor has gone on to later ones.
+        """
         due = 0
         for slot, missing in self._expected.items():
-            if missing.cause < self._players[missing.actor].last_cause:
+            if closed or (missing.cause, missing.place) < self._players[missing.actor].reached:
                 self._missing(slot, missing)
             else:
                 due += 1
+        for (actor, cause), seen in self._unjudged.items():
+            gone_on = closed or (cause, 0) < self._players[actor].reached
+            if gone_on and (actor, cause) not in self._made:
+                reason = "what follows from this event needs a secret that was never revealed"
+                self._report(seen, "tasks", reason)
         return due
 
     @property
@@ -105,23 +121,29 @@ class DecisionCheck:
 
     def _compare(self, seen: Recorded) -> None:
         envelope = seen.envelope
-        if (envelope.actor, envelope.cause) in self._unjudged:
+        step = (envelope.actor, envelope.cause)
+        expected = self._expected.get(envelope.key)
+        self._reach(seen, expected.place if expected else 0)
+        if step in self._unjudged and isinstance(seen.event, SECRET):
+            self._made.add(step)
             return
         level = level_of(seen.event)
         tally = self.tallies[level]
         tally.checked += 1
-        if envelope.actor in self._players:
-            player = self._players[envelope.actor]
-            player.last_cause = max(player.last_cause, envelope.cause)
-        expected = self._expected.pop(envelope.key, None)
+        self._expected.pop(envelope.key, None)
         if expected is None:
             self._report(seen, level, "no rule leads to this decision here")
         elif expected.payload != seen.payload:
             self._differs(seen, level, expected.event)
-        elif (expected.actor, expected.cause) != (envelope.actor, envelope.cause):
+        elif (expected.actor, expected.cause) != step:
             self._report(seen, level, "decided by another actor, or from another event")
         else:
             tally.equal += 1
+
+    def _reach(self, seen: Recorded, place: int) -> None:
+        player = self._players.get(seen.envelope.actor)
+        if player is not None:
+            player.reached = max(player.reached, (seen.envelope.cause, place))
 
     def _report(self, seen: Recorded, level: Level, reason: str) -> None:
         self.findings.append(

@@ -92,13 +92,15 @@ class LifecycleCheck:
         self._blobs = blobs
         self.findings: list[Finding] = []
         self._opened: LogOpened | None = None
-        self._closed = False
+        self.closed = False
         self._policy: Policy | None = None
         self._policies = self._runs = 0
         self._block: BlockObserved | None = None
         self._sampled: set[tuple[int, int]] = set()
         self._assigned: dict[tuple[int, int, str], TaskAssigned] = {}
-        self._accepted: set[tuple[int, int, str]] = set()
+        self._accepted: dict[tuple[int, int, str], int] = {}
+        """Assignment to the run in which its miner accepted it."""
+        self._ended: set[tuple[int, int, str]] = set()
         self._attempts: dict[tuple[int, int, str], int] = {}
         self._sealed: set[int] = set()
         self._tip = ""
@@ -117,7 +119,7 @@ class LifecycleCheck:
         envelope, reasons = seen.envelope, []
         if (seen.seq == 1) != isinstance(seen.event, LogOpened):
             reasons.append("a volume starts with LogOpened and holds one")
-        if self._closed:
+        if self.closed:
             reasons.append("something follows LogClosed")
         if envelope.cause >= seen.seq:
             reasons.append("its cause does not come before it")
@@ -137,8 +139,9 @@ class LifecycleCheck:
         match seen.event:
             case LogOpened() as opened:
                 return self._open(opened)
-            case LogClosed():
-                self._closed = True
+            case LogClosed(events=events):
+                self.closed = True
+                return None if events == seen.seq - 1 else "it counts other events than there are"
             case RunStarted(run=run):
                 self._runs += 1
                 return None if run == self._runs else "runs are numbered from 1, without gaps"
@@ -208,10 +211,12 @@ class LifecycleCheck:
         self._attempts[key] = self._attempts.get(key, 0) + 1
         if key not in self._assigned:
             return "an attempt without an assignment"
+        if key in self._ended or self._accepted.get(key) == self._runs:
+            return "an attempt without excuse: the miner had accepted"
         return None if tried.attempt == self._attempts[key] else "attempts are not dense"
 
     def _accept(self, key: tuple[int, int, str]) -> str | None:
-        self._accepted.add(key)
+        self._accepted[key] = self._runs
         if key[0] in self._sealed:
             return "accepted after the seal"
         return None if key in self._assigned else "accepted without an assignment"
@@ -219,6 +224,7 @@ class LifecycleCheck:
     def _end(self, outcome: AnswerReceived | AnswerAbandoned) -> str | None:
         key = (outcome.round, outcome.task, outcome.hotkey)
         assigned = self._assigned.get(key)
+        self._ended.add(key)
         if assigned is None:
             return "an outcome without an assignment"
         if isinstance(outcome, AnswerReceived):

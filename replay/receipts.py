@@ -6,6 +6,7 @@ from quasar.events import (
     AnswerAbandoned,
     AnswerReceived,
     LogOpened,
+    RoundSealed,
     TaskAccepted,
     TaskAssigned,
     TaskSampled,
@@ -33,12 +34,22 @@ class ReceiptCheck:
         self._tree = tree
         self.findings: list[Finding] = []
         self.tally = Tally()
-        self.disputes = 0
-        """Receipts that miners signed for and that are not in this log."""
         self._log_id = ""
         self._sampled: dict[tuple[int, int], TaskSampled] = {}
         self._assigned: dict[tuple[int, int, str], TaskAssigned] = {}
         self._receipts: set[str] = set()
+        self._quoted_in: dict[str, int] = {}
+        """Receipt that a miner names to the round in which it first does."""
+        self._sealed: set[int] = set()
+
+    @property
+    def disputes(self) -> int:
+        """Receipts that miners signed and that are not in this log.
+
+        Answers arrive in any order, so a receipt is missed only when the round is sealed.
+        """
+        due = {d for d, number in self._quoted_in.items() if number in self._sealed}
+        return len(due - self._receipts)
 
     def feed(self, seen: Recorded) -> None:
         """Check one event."""
@@ -57,6 +68,8 @@ class ReceiptCheck:
                 self._assigned.pop((abandoned.round, abandoned.task, abandoned.hotkey), None)
             case AnswerAbandoned() as abandoned:
                 self._judge(seen, self._refused(abandoned))
+            case RoundSealed(round=number):
+                self._sealed.add(number)
 
     def _judge(self, seen: Recorded, reason: str | None) -> None:
         self.tally.checked += 1
@@ -90,7 +103,9 @@ class ReceiptCheck:
         del self._assigned[key]
         if receipt.answer != hashlib.sha256(self._answer(received)).hexdigest():
             return "the miner signed another answer"
-        self._count_disputes(receipt)
+        for named in (receipt.previous, *receipt.unacknowledged):
+            if named is not None:
+                self._quoted_in.setdefault(named, receipt.round)
         self._receipts.add(digest(receipt))
         return self._quoted(receipt)
 
@@ -108,10 +123,6 @@ class ReceiptCheck:
         if received.text is not None:
             return received.text.encode()
         return self._blobs.get(received.blob) if received.blob else b""
-
-    def _count_disputes(self, receipt: Receipt) -> None:
-        named = {receipt.previous, *receipt.unacknowledged} - {None}
-        self.disputes += len(named - self._receipts)
 
     def _quoted(self, receipt: Receipt) -> str | None:
         """Every checkpoint that a miner was shown must be a root of this very log."""

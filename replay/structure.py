@@ -97,6 +97,11 @@ class StructureCheck:
         statement = log_key_statement(origin, opened.genesis, opened.log_key)
         if not verify_hotkey(opened.hotkey, statement, opened.log_key_signature):
             raise Damaged(seq, "the hotkey did not sign this log key")
+        if opened.previous is not None:
+            raise CannotJudge(
+                "this volume goes on from an earlier one, whose state this version cannot carry "
+                "over; install the quasar-subnet that wrote it"
+            )
         self.opened, self.origin = opened, origin
 
     def _signed(self, seq: int, signed: CheckpointSigned) -> None:

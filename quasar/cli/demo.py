@@ -1,6 +1,5 @@
 """``quasar demo``: the whole path on one machine, with nothing configured."""
 
-import shutil
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -17,16 +16,20 @@ from quasar.cli.identity import demo_miner, demo_validator
 from quasar.cli.live import Live
 from quasar.cli.output import err, out, say_json
 from quasar.cli.processes import child
+from quasar.cli.replace import make_room
 from quasar.config import load_policy
 from quasar.errors import UsageError
 from quasar.log.archive_reader import ArchiveLog
 from quasar.replay.finding import Report
 from quasar.rules.machine import Recorded
 from quasar.rules.projections import Leaderboard
+from quasar.supervisor.restart import drain_on_signal
 from quasar.supervisor.validator import Setup, run_validator
 
 BLOCK_MS = 100
 TEMPO = 25
+STOPPED = 130
+"""Exit code after Ctrl-C or SIGTERM."""
 ENGINES = ("extractive", "extractive", "random", "empty")
 
 
@@ -64,27 +67,31 @@ def demo(
     logs.set_up(quiet=True)
     names = [engine or ENGINES[i % len(ENGINES)] for i in range(miners)]
     toml = load_policy(policy)
-    folder = prepare(out)
+    folder = make_room(out)
     with tempfile.TemporaryDirectory(prefix="quasar-demo-") as work:
         err.print(f"archive: {folder}   scratch: {work} (removed at the end)", markup=False)
-        anyio.run(play, rounds, names, seed, toml, folder, Path(work), not json)
+        finished = anyio.run(play, rounds, names, seed, toml, folder, Path(work), not json)
+    if not finished:
+        err.print(f"stopped; what was played: quasar audit {folder}", markup=False)
+        return STOPPED
     return conclude(folder, seed, names, json)
-
-
-def prepare(folder: Path) -> Path:
-    """An empty place for the archive. Only an older demo is ever removed."""
-    if (folder / "manifest.json").is_file() and (folder / ".demo").is_file():
-        shutil.rmtree(folder)
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder} holds something that is not a demo: name another --out")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 async def play(
     rounds: int, engines: list[str], seed: int, policy: bytes, folder: Path, work: Path, bar: bool
-) -> None:
-    """Block source, miners and validator, until the last round is weighed."""
+) -> bool:
+    """Block source, miners and validator, until the last round is weighed; False if stopped."""
+    finished = False
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(drain_on_signal, tasks.cancel_scope)
+        finished = await _play(rounds, engines, seed, policy, folder, work, bar)
+        tasks.cancel_scope.cancel()
+    return finished
+
+
+async def _play(
+    rounds: int, engines: list[str], seed: int, policy: bytes, folder: Path, work: Path, bar: bool
+) -> bool:
     identity = demo_validator(seed)
     hotkeys = [identity.hotkey.ss58_address]
     hotkeys += [demo_miner(seed, i).ss58_address for i in range(len(engines))]
@@ -115,7 +122,7 @@ async def play(
             allow_private=True,
         )
         with live:
-            await run_validator(setup, watch=live.watch)
+            return (await run_validator(setup, watch=live.watch)).finished
 
 
 def load_names(seed: int, engines: list[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from quasar.chain.local import LocalChain
 from quasar.cli import logs, output
 from quasar.cli.identity import demo_validator, kept_validator
 from quasar.config import load_policy, state_folder
-from quasar.supervisor.validator import Identity, Setup, run_validator
+from quasar.supervisor.validator import Ended, Identity, Setup, run_validator
 
 
 def validate(
@@ -48,8 +48,8 @@ def validate(
     home = state or state_folder() / "validator"
     identity = kept_validator(home) if seed is None else demo_validator(seed)
     archive = out or home / "archive"
-    size = anyio.run(_run, chain, identity, home, archive, load_policy(policy), rounds, seed)
-    _say(size, archive, json)
+    ended = anyio.run(_run, chain, identity, home, archive, load_policy(policy), rounds, seed)
+    _say(ended.size, archive, json)
     return 0
 
 
@@ -61,7 +61,7 @@ async def _run(
     policy: bytes,
     rounds: int | None,
     seed: int | None,
-) -> int:
+) -> Ended:
     async with LocalChain(url) as chain:
         setup = Setup(
             identity=identity,

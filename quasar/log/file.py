@@ -19,6 +19,7 @@ from quasar.errors import Damaged, LogError, TryAgain
 from quasar.events.blobs import Blobs
 from quasar.events.envelope import Draft
 from quasar.log import Stored
+from quasar.log.files import sync_folder
 from quasar.log.memory import MemoryLog
 from quasar.log.settle import Clock
 
@@ -89,7 +90,7 @@ class FileLog(MemoryLog):
         for line in data[:whole].split(b"\n")[:-1]:
             self._restore(line.removesuffix(b" "))
         os.fsync(self._file)
-        _sync_folder(self._path.parent)
+        sync_folder(self._path.parent)
 
     def _restore(self, line: bytes) -> None:
         seq = len(self._lines) + 1
@@ -131,11 +132,3 @@ def _end_before(data: bytes, limit: int) -> int:
     """Where the last step that ends before ``limit`` ends; 0 for none."""
     at = data.rfind(_END, 0, limit)
     return 0 if at < 0 else at + len(_END)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -13,9 +13,10 @@ from quasar.errors import LogError
 from quasar.events.blobs import Blobs
 from quasar.events.envelope import Draft
 from quasar.log import Stored
+from quasar.log.jetstream_api import ApiError, Login, Message, Unanswered
 from quasar.log.jetstream_reader import read
 from quasar.log.jetstream_stream import check_stream, stream_config
-from quasar.log.jetstream_wire import ApiError, Login, Message, Unanswered, Wire
+from quasar.log.jetstream_wire import Wire
 from quasar.log.settle import Clock, Entry, prepare
 
 _NO_MESSAGE = 10037

@@ -14,7 +14,8 @@ from anyio.lowlevel import checkpoint
 
 from quasar.errors import Damaged
 from quasar.log.bell import Bell
-from quasar.log.jetstream_wire import Message, Unanswered, Wire
+from quasar.log.jetstream_api import Message, Unanswered
+from quasar.log.jetstream_wire import Wire
 
 _BATCH = 1000
 """Events asked for at a time."""

@@ -4,9 +4,9 @@ The only file that imports nats, which runs on asyncio; its callbacks run in the
 anyio's primitives work in them.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
@@ -16,6 +16,8 @@ from nats.errors import Error
 
 from quasar.errors import LogError
 from quasar.log.bell import Bell
+from quasar.log.jetstream_api import Login as Login
+from quasar.log.jetstream_api import Message, Unanswered, check_answer
 
 Arrival = Callable[[Any], Awaitable[None]]
 """Called with each ``nats.aio.msg.Msg``."""
@@ -23,42 +25,11 @@ Arrival = Callable[[Any], Awaitable[None]]
 _REQUEST_S = 5.0
 """After this many seconds without an answer a request is asked again."""
 _PAUSE_S = 0.1
-_LATER = (429, 503)
-"""Codes, as in HTTP, of refusals that pass."""
-_INCOMPLETE = 10176
-"""A part of a batch was lost with a connection."""
 _MIN_PAYLOAD = 128 * 1024
 
 
-class Login(NamedTuple):
-    """How a client shows who it is."""
-
-    user: str | None = None
-    password: str | None = None
-    credentials: str | None = None
-    """Path of a ``.creds`` file."""
-    inbox: str = "_INBOX"
-    """Where this user may read answers."""
-
-
-class Message(NamedTuple):
-    """What is sent."""
-
-    subject: str
-    payload: bytes
-    headers: Mapping[str, str] | None = None
-
-
-class Unanswered(Exception):
-    """Raised when a request may or may not have been carried out; says why."""
-
-
-class ApiError(LogError):
-    """Raised when JetStream refuses a request for good; ``code`` is its own."""
-
-    def __init__(self, code: int, description: str) -> None:
-        super().__init__(f"{description} (JetStream error {code})")
-        self.code = code
+class _LoginRefused(Exception):
+    """Raised when the server knows no such user."""
 
 
 class _Attempt:
@@ -89,7 +60,7 @@ class Wire:
         self._losses: set[Callable[[], None]] = set()
         self._changed = Bell()
         self._trouble: Exception | None = None
-        self._opening: anyio.CancelScope | None = None
+        self._opening = True
 
     @classmethod
     @asynccontextmanager
@@ -155,7 +126,7 @@ class Wire:
         self._attempts.add(attempt)
         try:
             with attempt.scope:
-                return _checked(await self._converse(messages))
+                return check_answer(await self._converse(messages))
         finally:
             self._attempts.discard(attempt)
         if attempt.denied:
@@ -168,7 +139,8 @@ class Wire:
         Raises ApiError, and LogError after ``patience`` seconds.
         """
         reason = "no connection"
-        request = Message(f"$JS.API.{verb}", msgspec.json.encode(body))
+        payload = b"" if body is None else msgspec.json.encode(body)
+        request = Message(f"$JS.API.{verb}", payload)
         with anyio.move_on_after(self.patience if patience is None else patience):
             while True:
                 try:
@@ -205,7 +177,7 @@ class Wire:
         return bytes(reply.data)
 
     async def _connect(self, url: str, login: Login) -> None:
-        with anyio.move_on_after(self.patience) as self._opening:
+        with anyio.move_on_after(self.patience), suppress(_LoginRefused):
             await self._client.connect(
                 url,
                 error_cb=self._on_error,
@@ -220,7 +192,7 @@ class Wire:
                 reconnect_time_wait=_PAUSE_S,
                 ping_interval=10,
             )
-        self._opening = None
+        self._opening = False
         if not self._client.is_connected:
             raise LogError(
                 f"cannot connect to the log server {self.url} ({_reason(self._trouble)}): "
@@ -231,12 +203,12 @@ class Wire:
 
     async def _on_error(self, error: Exception) -> None:
         self._trouble = error
-        reason = str(error)
-        if self._opening is not None and "authorization violation" in reason.lower():
-            self._opening.cancel()
+        reason = str(error).removeprefix("nats: ")
+        if self._opening and "authorization violation" in reason.lower():
+            raise _LoginRefused  # ends connect(), which would try for ever
         if "permissions violation" in reason:
             for attempt in list(self._attempts):
-                attempt.deny(reason.removeprefix("nats: "))
+                attempt.deny(reason)
 
     async def _on_loss(self) -> None:
         for attempt in list(self._attempts):
@@ -247,17 +219,6 @@ class Wire:
 
     async def _on_change(self) -> None:
         self._changed.ring()
-
-
-def _checked(data: bytes) -> dict[str, Any]:
-    answer: dict[str, Any] = msgspec.json.decode(data)
-    error = answer.get("error")
-    if error is None:
-        return answer
-    code, description = error.get("err_code", 0), error.get("description", "no reason given")
-    if error.get("code") in _LATER or code == _INCOMPLETE:
-        raise Unanswered(description)
-    raise ApiError(code, description)
 
 
 def _reason(error: Exception | None) -> str:

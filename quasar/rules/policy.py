@@ -9,8 +9,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from quasar.errors import CannotJudge, UsageError
+from quasar.events.base import Name
 
-Positive = Annotated[int, Meta(ge=1)]
+Positive = Annotated[int, Meta(ge=1, le=2**53)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 
@@ -36,8 +37,8 @@ class Cadence(Section, frozen=True):
 class Bucket(Section, frozen=True):
     """A context length and what it is worth."""
 
-    name: str
-    tokens: Positive
+    name: Name
+    tokens: Annotated[int, Meta(ge=1, le=2_000_000)]
     """Upper limit, canonical tokens; a task fills 0.98 to 1.0 of it."""
     multiplier: Annotated[float, Meta(gt=0.0)]
 
@@ -45,9 +46,9 @@ class Bucket(Section, frozen=True):
 class Mix(Section, frozen=True):
     """Tasks of a round: every participant gets a variant of each."""
 
-    family: str
-    bucket: str
-    tasks: Positive
+    family: Name
+    bucket: Name
+    tasks: Annotated[int, Meta(ge=1, le=1000)]
 
 
 class Answers(Section, frozen=True):
@@ -59,9 +60,9 @@ class Answers(Section, frozen=True):
 class Deadline(Section, frozen=True):
     """``base + linear * k + square * k * k`` ms, k being thousands of tokens, rounded up."""
 
-    base_ms: Positive
-    linear_ms: Annotated[int, Meta(ge=0)]
-    square_us: Annotated[int, Meta(ge=0)]
+    base_ms: Annotated[int, Meta(ge=1, le=2**32)]
+    linear_ms: Annotated[int, Meta(ge=0, le=2**32)]
+    square_us: Annotated[int, Meta(ge=0, le=2**32)]
 
 
 class Delivery(Section, frozen=True):
@@ -91,10 +92,11 @@ class Scoring(Section, frozen=True):
 class Policy(Section, frozen=True):
     """All of it."""
 
-    name: str
+    name: Name
     cadence: Cadence
-    buckets: list[Bucket]
-    mix: list[Mix]
+    buckets: Annotated[list[Bucket], Meta(max_length=32)]
+    mix: Annotated[list[Mix], Meta(min_length=1, max_length=32)]
+    """Not empty: a round ends with its last outcome."""
     answers: Answers
     deadline: Deadline
     delivery: Delivery
@@ -130,7 +132,7 @@ def parse(toml: bytes) -> Policy:
     """Read a policy file. Raises UsageError that names the field and the value's problem."""
     try:
         policy = msgspec.convert(tomllib.loads(toml.decode()), Policy)
-    except (msgspec.ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+    except (ValueError, RecursionError) as problem:  # of msgspec, TOML and UTF-8 alike
         raise UsageError(f"this is not a policy: {problem}") from None
     _check(policy)
     return policy

@@ -1,7 +1,7 @@
 """TaskSampler's rule: opens rounds at scheduled blocks, plans, seals and reveals them."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -32,7 +32,7 @@ from quasar.rules.machine import Recorded
 from quasar.rules.plan import PlannedTask, Variant, assignments, plan_tasks
 from quasar.rules.policy import Policy, recorded_policy
 from quasar.rules.schedule import Schedule
-from quasar.rules.secrets import round_seed
+from quasar.rules.secrets import CHAIN_LENGTH, last_round, round_seed
 
 ACTOR = "task-sampler"
 
@@ -48,6 +48,11 @@ class Secrets(Protocol):
 class Unrevealed(Exception):
     """Raised when a decision needs a secret that is not revealed yet."""
 
+    def __init__(self, decided: Sequence[AnyEvent] = ()) -> None:
+        super().__init__()
+        self.decided = decided
+        """What follows from the same event and needs no secret."""
+
 
 @dataclass
 class OpenRound:
@@ -55,6 +60,8 @@ class OpenRound:
 
     opened: RoundOpened
     policy: Policy
+    beacon_hash: str = ""
+    """Set once the beacon is observed and the tasks are planned."""
     outcomes: dict[str, str] = field(default_factory=dict)
     """Slot to ``sha256(payload)``, with a mark for answered ones."""
     answered: int = 0
@@ -73,7 +80,7 @@ class SamplerState:
     policy_digest: str = ""
     policies: dict[str, Policy] = field(default_factory=dict)
     """By digest: a round keeps the policy it was opened under."""
-    last_round: int | None = None
+    last_round: int = CHAIN_LENGTH
     """No round after this one is opened."""
     schedule: Schedule | None = None
     last_block: int = 0
@@ -113,10 +120,11 @@ class SamplingRule:
     def decide(self, state: SamplerState, seen: Recorded, blobs: Blobs) -> Sequence[AnyEvent]:
         match seen.event:
             case BlockObserved() as block:
-                return [
-                    *self._schedule(state, block, blobs),
-                    *self._plan(state, block),
-                ]
+                scheduled = list(self._schedule(state, block, blobs))
+                try:
+                    return [*scheduled, *self._plan(state, block)]
+                except Unrevealed:
+                    raise Unrevealed(scheduled) from None
             case AnswerReceived() | AnswerAbandoned() as outcome:
                 return _seal(state, outcome, seen)
             case RoundSealed(round=number) | RoundSkipped(round=number):
@@ -128,7 +136,7 @@ class SamplingRule:
             case LogOpened(hotkey=hotkey):
                 state.hotkey = hotkey
             case RunStarted(rounds=rounds):
-                state.last_round = rounds
+                state.last_round = last_round(rounds)
             case PolicyAdopted() as adopted:
                 _adopt(state, adopted, blobs)
             case MetagraphObserved() as metagraph:
@@ -153,9 +161,7 @@ class SamplingRule:
         policy, schedule = state.policy, state.schedule
         if policy is None or schedule is None:
             return
-        due = schedule.rounds_through(block.number)
-        if state.last_round is not None:
-            due = min(due, state.last_round)
+        due = min(schedule.rounds_through(block.number), state.last_round)
         for number in range(schedule.rounds_through(state.last_block) + 1, due + 1):
             if schedule.block_of(number) != block.number:
                 yield _skipped(number, schedule, Fault.VALIDATOR, "the block was not observed")
@@ -189,19 +195,21 @@ class SamplingRule:
 
     def _plan(self, state: SamplerState, block: BlockObserved) -> Iterator[AnyEvent]:
         """All tasks and assignments of the rounds whose beacon this block is."""
+        counters = dict(state.counters)
         for number in sorted(state.rounds):
             current = state.rounds[number]
             if current.opened.beacon_block == block.number:
-                yield from self._assign(state, current, block.hash)
+                yield from self._assign(counters, current, block.hash)
+                _count_on(counters, current)
 
     def _assign(
-        self, state: SamplerState, current: OpenRound, beacon_hash: str
+        self, counters: Mapping[str, int], current: OpenRound, beacon_hash: str
     ) -> Iterator[AnyEvent]:
         number, policy = current.opened.round, current.policy
         for task in self.planned(number, policy, beacon_hash):
             yield _sampled(number, task, policy)
             for hotkey in current.opened.participants:
-                n = state.counters.get(hotkey, 0) + task.task + 1
+                n = counters.get(hotkey, 0) + task.task + 1
                 yield _assigned(number, task, task.variant(hotkey), n, policy)
 
     def planned(self, number: int, policy: Policy, beacon_hash: str) -> Iterator[PlannedTask]:
@@ -219,7 +227,7 @@ class SamplingRule:
         while following in finished:
             secret = self._secrets.secret(following)
             if secret is None:
-                raise Unrevealed
+                raise Unrevealed(revealed)
             revealed.append(RoundRevealed(round=following, secret=secret.hex()))
             following += 1
         return revealed
@@ -287,9 +295,14 @@ def _observe(state: SamplerState, block: BlockObserved) -> None:
     state.last_block = max(state.last_block, block.number)
     for current in state.rounds.values():
         if current.opened.beacon_block == block.number:
-            for hotkey in current.opened.participants:
-                base = state.counters.get(hotkey, 0)
-                state.counters[hotkey] = base + len(current.policy.tasks)
+            current.beacon_hash = block.hash
+            _count_on(state.counters, current)
+
+
+def _count_on(counters: dict[str, int], current: OpenRound) -> None:
+    """Each participant has got the round's tasks."""
+    for hotkey in current.opened.participants:
+        counters[hotkey] = counters.get(hotkey, 0) + len(current.policy.tasks)
 
 
 def _note_outcome(

@@ -13,6 +13,11 @@ CHAIN_LENGTH = 4096
 """Rounds that one volume can hold: 42 days of quarter hours."""
 
 
+def last_round(planned: int | None) -> int:
+    """No round after this one opens: as planned, or where the volume's secrets end."""
+    return CHAIN_LENGTH if planned is None else min(planned, CHAIN_LENGTH)
+
+
 class SecretChain:
     """All secrets of a volume, from the master secret."""
 

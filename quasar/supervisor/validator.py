@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import anyio
 
@@ -94,17 +94,28 @@ class Volume:
         return self.writer.identity.origin
 
 
-async def run_validator(setup: Setup, *, watch: Watch | None = None) -> int:
-    """Play rounds until told to stop, or until the last one is weighed.
+class Ended(NamedTuple):
+    """How a run ended."""
 
-    Returns the size of the sealed archive. ``watch`` gets the log, to show what happens.
+    size: int
+    """Events of the sealed archive."""
+    finished: bool
+    """All rounds were played; False where a signal stopped it."""
+
+
+async def run_validator(setup: Setup, *, watch: Watch | None = None) -> Ended:
+    """Play rounds until told to stop, or until the last one is weighed; then seal the archive.
+
+    ``watch`` gets the log, to show what happens.
     """
     async with _open_volume(setup) as volume:
-        await _play(setup, volume, watch)
-        return await _end_run(setup, volume)
+        finished = await _play(setup, volume, watch)
+        return Ended(await _end_run(setup, volume, finished), finished)
 
 
-async def _play(setup: Setup, volume: Volume, watch: Watch | None) -> None:
+async def _play(setup: Setup, volume: Volume, watch: Watch | None) -> bool:
+    """True once all rounds are weighed, False after a signal."""
+    finished = False
     async with open_session() as session, anyio.create_task_group() as tasks:
         for actor in _actors(setup, volume, session):
             tasks.start_soon(supervise, actor)
@@ -115,7 +126,9 @@ async def _play(setup: Setup, volume: Volume, watch: Watch | None) -> None:
             await anyio.sleep_forever()
         assert setup.rounds is not None
         await weighed(volume.log, setup.rounds)
+        finished = True
         tasks.cancel_scope.cancel()
+    return finished
 
 
 def _actors(setup: Setup, volume: Volume, session: ClientSession) -> Sequence[Actor]:
@@ -203,10 +216,10 @@ async def _begin_run(setup: Setup, log: Log, identity: ArchiveIdentity, server_v
     return runs + 1
 
 
-async def _end_run(setup: Setup, volume: Volume) -> int:
+async def _end_run(setup: Setup, volume: Volume, finished: bool) -> int:
     """RunEnded, then a checkpoint over everything."""
     with anyio.CancelScope(shield=True):
-        reason = "all rounds played" if setup.rounds is not None else "stopped"
+        reason = "all rounds played" if finished else "stopped"
         await _record(volume.log, RunEnded(run=volume.run, reason=reason))
         key = setup.identity.log_key
         sealer = Checkpointer(volume.log, volume.writer, key, volume.origin)

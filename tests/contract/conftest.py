@@ -10,11 +10,13 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from quasar.events import Draft
+from quasar.events.envelope import encode
 from quasar.log import Log
+from quasar.log.archive import ArchiveIdentity, ArchiveLog, ArchiveWriter
 from quasar.log.blobs import FolderBlobs
 from quasar.log.file import FileLog
 from quasar.log.jetstream import JetStreamLog
-from quasar.log.jetstream_wire import Login
+from quasar.log.jetstream_api import Login
 from quasar.log.memory import MemoryLog
 from quasar.log.server import NatsServer
 
@@ -63,9 +65,23 @@ async def jetstream(place: Place) -> AsyncIterator[tuple[Log, Log]]:
         yield one, two
 
 
+@asynccontextmanager
+async def archive(place: Place, steps: Sequence[Sequence[Draft]]) -> AsyncIterator[Log]:
+    identity = ArchiveIdentity(
+        log_id="0" * 8, volume=1, netuid=24, hotkey="5" + "C" * 47, genesis="0x" + "0" * 64
+    )
+    clock = place.clock()
+    with ArchiveWriter.open(place.folder / "archive", identity) as writer:
+        for step in steps:
+            at = clock()
+            writer.append([encode(draft, at) for draft in step])
+            writer.flush()
+    yield ArchiveLog(place.folder / "archive")
+
+
 LIVE: dict[str, Open] = {"memory": memory, "file": file, "jetstream": jetstream}
-HELD: dict[str, Hold] = {}
-"""Logs that only read: the archive joins the contract here."""
+HELD: dict[str, Hold] = {"archive": archive}
+"""Logs that only read."""
 MARKS = {"jetstream": pytest.mark.nats}
 
 

@@ -7,7 +7,14 @@ import anyio
 import pytest
 
 from quasar.errors import Diverged, UsageError
-from quasar.events import Draft, EventQuarantined, RunEnded, WeightsDeferred, WeightsIntended
+from quasar.events import (
+    Draft,
+    EventQuarantined,
+    RunEnded,
+    RunStarted,
+    WeightsDeferred,
+    WeightsIntended,
+)
 from quasar.events.envelope import decode, encode
 from quasar.log import MAX_STEP, Log, Stored
 
@@ -18,6 +25,20 @@ Holding = Callable[[Sequence[Sequence[Draft]]], AbstractAsyncContextManager[Log]
 
 def fact(run: int, reason: str = "done") -> Draft:
     return Draft(actor="supervisor", cause=0, event=RunEnded(run=run, reason=reason))
+
+
+def large(run: int, size: int) -> Draft:
+    """An event somewhat longer than ``size`` bytes."""
+    event = RunStarted(
+        run=run,
+        mode="mock",
+        freshness="none",
+        rounds=None,
+        versions={"padding": "x" * size},
+        digests={},
+        sandbox=None,
+    )
+    return Draft(actor="supervisor", cause=0, event=event)
 
 
 def facts(start: int, stop: int) -> list[Draft]:
@@ -154,7 +175,7 @@ async def test_the_longest_step(log: Log) -> None:
     [
         pytest.param(facts(0, MAX_STEP + 1), id="too long"),
         pytest.param([fact(1), fact(2), fact(1, "again")], id="slot twice"),
-        pytest.param([fact(1), fact(2, "x" * 66_000)], id="event too large"),
+        pytest.param([fact(1), large(2, 66_000)], id="event too large"),
         pytest.param(
             [Draft(actor="s", cause=0, event=EventQuarantined(actor="a..b", seq=1, reason="r"))],
             id="no slot",
@@ -170,7 +191,7 @@ async def test_a_step_that_breaks_a_limit_stores_nothing(log: Log, step: list[Dr
 
 async def test_the_largest_events_fit_in_one_step(log: Log) -> None:
     """Events of 64,000 bytes go through in a batch, and come back whole."""
-    stored = await log.append([fact(run, "x" * 64_000) for run in range(150)])
+    stored = await log.append([large(run, 64_000) for run in range(150)])
     assert await first(log, 150) == [(s.seq, s.line) for s in stored]
 
 

@@ -156,7 +156,7 @@ from quasar.log.file import FileLog
 async def main():
     with FileLog.open(Path(sys.argv[1]), MemoryBlobs()) as log:
         for run in range(0, 10**6, 3):
-            step = [Draft(actor="s", cause=0, event=RunEnded(run=run + i, reason="r" * 2000))
+            step = [Draft(actor="s", cause=0, event=RunEnded(run=run + i, reason="r" * 200))
                     for i in range(3)]
             print((await log.append(step))[-1].seq, flush=True)
 

@@ -18,8 +18,10 @@ import pytest
 
 import quasar.log.server
 from quasar.errors import LogError, MissingExtra, TryAgain, UsageError
-from quasar.log.jetstream_wire import Login, Wire
-from quasar.log.server import NatsServer, find_server
+from quasar.log.jetstream_api import Login
+from quasar.log.jetstream_wire import Wire
+from quasar.log.server import NatsServer
+from quasar.log.server_program import find_server
 
 pytestmark = [pytest.mark.anyio, pytest.mark.nats]
 

@@ -1,0 +1,214 @@
+"""``quasar demo`` as a person runs it: its result, its folder, its end."""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quasar.cli.identity import demo_miner
+from quasar.events import RunEnded
+from quasar.events.envelope import decode
+from quasar.log.archive_reader import ArchiveLog
+from tests.e2e.programs import (
+    QUASAR,
+    Result,
+    interrupt,
+    processes_naming,
+    run,
+    start,
+    write_policy,
+)
+
+pytestmark = pytest.mark.nats
+
+QUICK = {"round_every_blocks = 75 ": "round_every_blocks = 20 "}
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    """Short contexts, and a round every two seconds."""
+    return write_policy(tmp_path, **QUICK)
+
+
+def demo(out: Path, policy: Path, *more: str, rounds: int = 1, miners: int = 3) -> Result:
+    """A demo with ``--json``."""
+    counts = ["--rounds", str(rounds), "--miners", str(miners)]
+    return run("demo", *counts, "--out", str(out), "--policy", str(policy), "--json", *more)
+
+
+def played(out: Path, policy: Path, *more: str, rounds: int = 1, miners: int = 3) -> Any:
+    """The one JSON object of a demo that went well."""
+    result = demo(out, policy, *more, rounds=rounds, miners=miners)
+    assert result.code == 0, result
+    return json.loads(result.out)
+
+
+def test_it_prints_one_object_and_leaves_a_clean_archive(tmp_path: Path, policy: Path) -> None:
+    """The result of ``--json`` has the published keys, and the archive audits clean by itself."""
+    out = tmp_path / "d"
+    result = demo(out, policy, "--seed", "7")
+    assert result.code == 0, result
+    assert result.out.count("\n") == 1
+    shown = json.loads(result.out)
+    hotkeys = {demo_miner(7, i).ss58_address for i in range(3)}
+    keys = {"rounds", "tasks", "answers", "scores", "weights", "checkpoint_root", "audit"}
+    assert keys <= set(shown)
+    assert (shown["rounds"], shown["tasks"], shown["answers"]) == (1, 9, 27)
+    assert set(shown["scores"]) == set(shown["weights"]) == hotkeys
+    for buckets in shown["scores"].values():
+        assert set(buckets) == {"32k", "124k", "512k", "1.5m", "2m"}
+        assert all(0.0 <= mean <= 1.0 for mean in buckets.values())
+    assert max(shown["weights"].values()) == 65535
+    assert shown["audit"]["result"] == "clean"
+    audited = run("audit", str(out), "--json")
+    report = json.loads(audited.out)
+    assert audited.code == 0
+    assert (report["result"], report["disputes"]) == ("clean", 0)
+    assert report["checkpoint_root"] == shown["checkpoint_root"]
+    assert report["scores"]["checked"] == report["scores"]["equal"] > 27
+    assert report["weights"]["checked"] == report["weights"]["equal"] > 0
+    assert set(report) >= {"decisions", "signer", "not_checked", "assumed", "first_divergence"}
+
+
+def test_the_same_seed_gives_the_same_scores_and_weights(tmp_path: Path, policy: Path) -> None:
+    """Two demos at once, in different folders, do not touch each other and end alike."""
+    more = ["--engine", "extractive", "--seed", "11"]
+    with ThreadPoolExecutor() as pool:
+        outs = [tmp_path / "a", tmp_path / "b"]
+        first, second = pool.map(lambda out: played(out, policy, *more, rounds=2), outs)
+    assert first["rounds"] == 2
+    assert first["scores"] == second["scores"]
+    assert first["weights"] == second["weights"]
+    assert len(first["scores"]) == len(first["weights"]) == 3
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_reading_the_context_pays(tmp_path: Path, policy: Path, seed: int) -> None:
+    """The extractive miners earn more than the random and the empty one, whatever the seed."""
+    shown = played(tmp_path / "d", policy, "--seed", str(seed), miners=4)
+    weights = [shown["weights"][demo_miner(seed, i).ss58_address] for i in range(4)]
+    assert min(weights[:2]) > max(weights[2:])
+
+
+def test_an_older_demo_is_replaced(tmp_path: Path, policy: Path) -> None:
+    """A second run over a demo's folder, also over a half-written one, starts anew."""
+    out = tmp_path / "d"
+    first = played(out, policy, "--seed", "1", miners=1)
+    segment = next((out / "segments").iterdir())
+    segment.write_bytes(segment.read_bytes()[:-9])  # as after a kill
+    second = played(out, policy, "--seed", "2", miners=1)
+    assert first["checkpoint_root"] != second["checkpoint_root"]
+    assert run("audit", str(out)).code == 0
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def foreign_file(out: Path) -> None:
+    (out / "thesis.txt").write_text("ten years of work")
+
+
+def foreign_manifest(out: Path) -> None:
+    (out / "manifest.json").write_text('{"name": "an extension of a browser"}')
+
+
+def foreign_beside(out: Path) -> None:
+    run("log", "export", "sample", str(out))
+    foreign_file(out)
+
+
+@pytest.mark.parametrize("make", [foreign_file, foreign_manifest, foreign_beside])
+def test_nothing_but_a_demo_is_removed(
+    tmp_path: Path, policy: Path, make: Callable[[Path], None]
+) -> None:
+    """A folder that holds anything else is left as it is: exit 2, one line that says so."""
+    out = tmp_path / "d"
+    out.mkdir()
+    make(out)
+    before = tree(out)
+    result = demo(out, policy)
+    assert result.code == 2
+    assert (result.out, result.err.count("\n")) == ("", 1)
+    assert "name another --out" in result.err
+    assert tree(out) == before
+
+
+def test_a_live_validators_archive_is_not_a_demo(tmp_path: Path, policy: Path) -> None:
+    """A folder that cannot be made is an error of one line, not a traceback."""
+    (tmp_path / "file").write_text("x")
+    result = demo(tmp_path / "file" / "d", policy)
+    assert result.code == 2
+    assert result.err.count("\n") == 1
+
+
+def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[bytes]") -> None:
+    """Poll what another process does; it must not end meanwhile."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def begun(out: Path) -> bool:
+    """A checkpoint is published: the play is on."""
+    return (out / "checkpoint").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_everything_in_order(
+    tmp_path: Path, policy: Path, number: signal.Signals
+) -> None:
+    """Ctrl-C and SIGTERM end the children, seal the archive and exit with 130."""
+    out, scratch = tmp_path / "d", tmp_path / "scratch"
+    scratch.mkdir()
+    arguments = ["demo", "--rounds", "50", "--out", str(out), "--policy", str(policy), "--json"]
+    process = start(QUASAR, arguments, tmp_path / "demo.log", TMPDIR=str(scratch))
+    try:
+        wait_for(lambda: begun(out), process)
+        children = processes_naming(str(scratch))
+        assert len(children) >= 5, "four miners and a nats-server"
+        interrupt(process, number)
+        assert process.wait(30) == 130
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout
+        process.stdout.close()
+    assert processes_naming(str(scratch)) == {}
+    assert list(scratch.iterdir()) == []
+    assert run("audit", str(out)).code == 0
+    ends = [decode(line).event for _, line in ArchiveLog(out).lines()][-1]
+    assert isinstance(ends, RunEnded)
+    assert ends.reason == "stopped"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_no_child_outlives_a_demo_that_is_killed_while_it_starts(
+    tmp_path: Path, policy: Path, number: signal.Signals
+) -> None:
+    """Whatever ends a demo, its children end too."""
+    out, scratch = tmp_path / "d", tmp_path / "scratch"
+    scratch.mkdir()
+    arguments = ["demo", "--out", str(out), "--policy", str(policy)]
+    process = start(QUASAR, arguments, tmp_path / "demo.log", TMPDIR=str(scratch))
+    try:
+        wait_for(lambda: len(processes_naming(str(scratch))) >= 2, process)
+        interrupt(process, number)
+        process.wait(30)
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout
+        process.stdout.close()
+    end = time.monotonic() + 20
+    while left := processes_naming(str(scratch)):
+        assert time.monotonic() < end, left
+        time.sleep(0.02)

@@ -1,0 +1,185 @@
+"""kill -9 of the validator, again and again; miners and block source live on."""
+
+import json
+import subprocess
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from quasar.cli.identity import demo_validator
+from quasar.draw import Draw
+from quasar.errors import Damaged
+from quasar.events import (
+    AnswerAbandoned,
+    AnswerNotScored,
+    AnswerReceived,
+    AnswerScored,
+    CheckpointSigned,
+    RoundOpened,
+    RoundScored,
+    RoundSkipped,
+    RunStarted,
+    TaskAssigned,
+    TaskSampled,
+)
+from quasar.events.envelope import Envelope, decode
+from quasar.events.receipt import SignedCheckpoint
+from quasar.inference import engine
+from quasar.log.archive_reader import ArchiveLog
+from quasar.rules.plan import plan_tasks
+from quasar.rules.policy import parse
+from quasar.rules.scoring import metric
+from quasar.rules.secrets import SecretChain, round_seed
+from tests.e2e.programs import QUASAR, processes_naming, run, start, subnet, write_policy
+
+pytestmark = pytest.mark.nats
+
+SEED = 7
+KILLS = 20
+LIFE_MS = (300, 3300)
+"""From before the program has its imports to well into a round."""
+BUSY = {
+    "round_every_blocks = 75 ": "round_every_blocks = 30 ",
+    "max_lag_blocks = 50": "max_lag_blocks = 1_000_000",
+    "tasks = 4": "tasks = 20",
+}
+"""Rounds that follow one another at once, so that kills fall into them, and none is skipped."""
+TASKS = 25
+
+
+def validate(work: Path, url: str, policy: Path, *more: str) -> list[str]:
+    """Arguments of ``quasar``."""
+    arguments = ["validate", "--chain", url, "--seed", str(SEED), "--policy", str(policy)]
+    arguments += ["--state", str(work / "state"), "--out", str(work / "archive")]
+    return [*arguments, "--json", *more]
+
+
+def kill_after(seconds: float, arguments: list[str], errors: Path) -> None:
+    """Start a validator, and end it as a power cut would."""
+    process = start(QUASAR, arguments, errors)
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(seconds)
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout
+        process.stdout.close()
+
+
+def events_of(archive: Path) -> list[Envelope]:
+    return [decode(line) for _, line in ArchiveLog(archive).lines()]
+
+
+def unkilled_accuracy(events: list[Envelope], policy: Path) -> dict[tuple[int, int, str], float]:
+    """What the miners' engine earns where nothing is ever killed: asked here, in this process."""
+    opened = next(e.event for e in events if e.event.slot == "log.open")
+    secrets = SecretChain(demo_validator(SEED).master, opened.log_id, 1)
+    rules, extractive = parse(policy.read_bytes()), engine("extractive")
+    blocks = {e.event.number: e.event.hash for e in events if e.key.startswith("block.")}
+    found = {}
+    for e in events:
+        if not e.key.startswith("round."):
+            continue
+        number, seed = e.event.round, secrets.secret(e.event.round)
+        for task in plan_tasks(round_seed(seed, blocks[e.event.beacon_block]), rules):
+            for hotkey in e.event.participants:
+                instance = task.variant(hotkey).instance
+                question = "\n".join(part.text for part in instance.question)
+                answer = extractive.answer(
+                    instance.context(), question, rules.answers.max_bytes
+                ).encode()
+                found[(number, task.task, hotkey)] = metric(task.metric)(answer, instance.answer)
+    return found
+
+
+@pytest.mark.timeout(240)
+def test_twenty_kills_lose_nothing(tmp_path: Path) -> None:
+    """Killed at 20 random points and started again, it goes on as if nothing had happened."""
+    draw, policy = Draw(b"tests", "kills"), write_policy(tmp_path, **BUSY)
+    low, high = LIFE_MS
+    with subnet(tmp_path, SEED) as url:
+        arguments = validate(tmp_path, url, policy)
+        for _ in range(KILLS):
+            life_s = (low + draw.below(high - low)) / 1000
+            kill_after(life_s, arguments, tmp_path / "validator.log")
+        rounds = rounds_begun(tmp_path / "archive") + 2
+        last = run(*arguments, "--rounds", str(rounds))
+        assert last.code == 0, last.err
+    hotkey = demo_validator(SEED).hotkey.ss58_address
+    audited = run("audit", str(tmp_path / "archive"), "--hotkey", hotkey, "--json")
+    report = json.loads(audited.out)
+    assert (audited.code, report["result"], report["disputes"]) == (0, "clean", 0), audited.out
+    events = events_of(tmp_path / "archive")
+    check_kills_hit(events)
+    check_no_slot_twice(events)
+    check_rounds(events, rounds)
+    check_scores(events, policy)
+    check_quoted(events)
+    assert processes_naming(str(tmp_path)) == {}
+
+
+def rounds_begun(archive: Path) -> int:
+    """Newest round that the archive of a killed validator shows."""
+    newest = 0
+    with suppress(Damaged):  # its writer was killed
+        for _, line in ArchiveLog(archive).lines():
+            match decode(line).event:
+                case RoundOpened(round=number):
+                    newest = number
+    return newest
+
+
+def check_kills_hit(events: list[Envelope]) -> None:
+    """The kills fell into the play, at different places."""
+    before = [
+        type(events[i - 1].event).__name__
+        for i, e in enumerate(events)
+        if isinstance(e.event, RunStarted) and e.event.run > 1
+    ]
+    assert len(before) >= KILLS // 2
+    assert len(set(before)) >= 3, Counter(before)
+
+
+def check_no_slot_twice(events: list[Envelope]) -> None:
+    slots = Counter(e.key for e in events)
+    assert [slot for slot, count in slots.items() if count > 1] == []
+
+
+def check_rounds(events: list[Envelope], at_least: int) -> None:
+    """Every round was opened, sampled and scored; none was skipped."""
+    assert [e.event for e in events if isinstance(e.event, RoundSkipped)] == []
+    rounds = [e.event.round for e in events if isinstance(e.event, RoundScored)]
+    assert rounds == list(range(1, len(rounds) + 1))
+    assert len(rounds) >= at_least
+    assert len([e for e in events if isinstance(e.event, TaskSampled)]) == TASKS * len(rounds)
+
+
+def check_scores(events: list[Envelope], policy: Path) -> None:
+    """Every assignment has one score, the one that it has without kills."""
+    assert [e.event for e in events if isinstance(e.event, AnswerNotScored)] == []
+    assert [e.event for e in events if isinstance(e.event, AnswerAbandoned)] == []
+    assigned = {
+        (e.event.round, e.event.task, e.event.hotkey)
+        for e in events
+        if isinstance(e.event, TaskAssigned)
+    }
+    scored = [e.event for e in events if isinstance(e.event, AnswerScored)]
+    assert {s.failure for s in scored} == {None}
+    accuracy = {(s.round, s.task, s.hotkey): s.accuracy for s in scored}
+    assert len(scored) == len(accuracy)
+    assert set(accuracy) == assigned
+    assert accuracy == unkilled_accuracy(events, policy)
+
+
+def check_quoted(events: list[Envelope]) -> None:
+    """A checkpoint that a miner was shown is an event before its answer."""
+    signed: set[SignedCheckpoint] = set()
+    for e in events:
+        match e.event:
+            case CheckpointSigned(size=size, root=root):
+                signed.add(SignedCheckpoint(size=size, root=root))
+            case AnswerReceived(receipt=receipt):
+                assert receipt.checkpoint is None or receipt.checkpoint in signed

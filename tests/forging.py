@@ -1,0 +1,192 @@
+"""A played log taken apart, so that a forger can edit it and sign it again."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import msgspec
+
+from quasar.events import AnyEvent, CheckpointSigned, Event, RoundScored, WeightsComputed
+from quasar.events.blobs import Blobs
+from quasar.events.envelope import Draft, decode, encode
+from quasar.events.merkle import Tree, leaf_hash
+from quasar.events.note import Checkpoint, sign_checkpoint
+from quasar.log.archive import ArchiveIdentity, ArchiveWriter
+from quasar.replay import Report
+from quasar.replay import audit as audit_log
+from quasar.rules.scoring import ScoringRule
+from quasar.rules.weights import WeightRule
+from tests.builders import LineLog, Play, World, small_policy
+
+E = TypeVar("E", bound=Event)
+
+
+def few_tasks(**changes: str) -> bytes:
+    """A policy with one task of the first bucket and two of the second."""
+    toml = small_policy(**{"tasks = 4": "tasks = 1", **changes}).decode()
+    head, _, rest = toml.partition('[[mix]]\nfamily = "factbook@1"\nbucket = "512k"')
+    return (head + rest[rest.index("[answers]") :]).encode()
+
+
+@cache
+def played() -> World:
+    """Three rounds of three miners; in the second, every way to fail. Not to be changed."""
+    world = World(miners=3, policy=few_tasks())
+    anyio.run(_play, world)
+    return world
+
+
+async def _play(world: World) -> None:
+    await world.play_round(1)
+    await world.checkpoint()
+    await world.start_round(2)
+    await fail_in_every_way(world)
+    await world.checkpoint()
+    await world.play_round(3)
+    await world.block(300, epoch=4, metagraph=True)
+    await world.checkpoint()
+
+
+async def fail_in_every_way(world: World) -> None:
+    """Nine assignments: three right, then late, long, refused, silent, unreachable, cut off."""
+    d = world.open_deliveries()
+    for ok in (0, 1, 2):
+        answer = world.right_answer(*d[ok].key)
+        await world.deliver(d[ok], world.acceptance(d[ok]), world.received(d[ok], answer))
+    late = world.received(d[3], world.right_answer(*d[3].key), elapsed_ms=d[3].request.deadline_ms)
+    late = msgspec.structs.replace(late, elapsed_ms=late.deadline_ms + 1)
+    await world.deliver(d[3], world.acceptance(d[3]), late)
+    await world.deliver(d[4], world.acceptance(d[4]), world.received(d[4], b"x" * 5000))
+    await world.deliver(d[5], world.refused(d[5]))
+    await world.deliver(d[6], world.acceptance(d[6]), world.abandoned(d[6], "answer", "timeout"))
+    await world.deliver(d[7], world.abandoned(d[7]))
+    await world.deliver(d[8], world.abandoned(d[8], "upload", "reset"))
+    await world.settle()
+
+
+def report_of(lines: list[bytes], blobs: Blobs, hotkey: str | None = None) -> Report:
+    """An audit of lines without a tree."""
+    return anyio.run(lambda: audit_log(LineLog(lines, blobs), hotkey=hotkey))
+
+
+def identity_of(world: World) -> ArchiveIdentity:
+    """What the world's archive is called."""
+    return ArchiveIdentity(
+        log_id=world.log_id,
+        volume=1,
+        netuid=24,
+        hotkey=world.hotkey.ss58_address,
+        genesis=world.genesis,
+    )
+
+
+def write_archive(folder: Path, world: World, lines: list[bytes]) -> Path:
+    """The lines as a fully signed archive, with a checkpoint for each in the log and one at last."""
+    with ArchiveWriter.open(folder, identity_of(world)) as writer:
+        for held in world.log.blobs._held.values():  # type: ignore[attr-defined]
+            writer.put_blob(held)
+        writer.append(lines)
+        writer.flush()
+        sizes = [e.size for e in map(event_of, lines) if isinstance(e, CheckpointSigned)]
+        for size in (*sizes, len(lines)):
+            head = Checkpoint(world.origin, size, writer.tree.root(size))
+            writer.publish(sign_checkpoint(head, world.log_key), size)
+    return folder
+
+
+def event_of(line: bytes) -> AnyEvent:
+    """The event in a line."""
+    return decode(line).event
+
+
+@dataclass(eq=False)
+class Item:
+    """An event on its way into the forged log."""
+
+    seq: int
+    """In the honest log; 0 for one that the forger adds."""
+    at: int
+    actor: str
+    cause: int
+    """By the honest log's numbers."""
+    event: Any
+
+
+@dataclass
+class Forging:
+    """The log in the forger's hands, who holds every key of the validator."""
+
+    world: World
+    items: list[Item] = field(init=False)
+
+    def __post_init__(self) -> None:
+        envelopes = [decode(line) for line in self.world.lines]
+        self.items = [
+            Item(seq, e.at, e.actor, e.cause, e.event) for seq, e in enumerate(envelopes, 1)
+        ]
+
+    def all(self, kind: type[E], where: Callable[[E], bool] = lambda _: True) -> list[Item]:
+        """Events of a type."""
+        return [i for i in self.items if isinstance(i.event, kind) and where(i.event)]
+
+    def one(self, kind: type[E], where: Callable[[E], bool] = lambda _: True) -> Item:
+        """The first of them."""
+        return self.all(kind, where)[0]
+
+    def edit(self, item: Item, **changes: Any) -> Item:
+        """Change fields of an event."""
+        item.event = msgspec.structs.replace(item.event, **changes)
+        return item
+
+    def drop(self, items: list[Item]) -> None:
+        """Leave events out."""
+        self.items = [i for i in self.items if i not in items]
+
+    def drop_slots(self, *starts: str) -> None:
+        """Leave out every event whose slot starts so."""
+        self.items = [i for i in self.items if not i.event.slot.startswith(starts)]
+
+    def add(self, after: Item, event: AnyEvent, actor: str | None = None) -> Item:
+        """Put a new event behind another, as if by the same actor from the same cause."""
+        item = Item(0, after.at, actor or after.actor, after.cause, event)
+        self.items.insert(self.items.index(after) + 1, item)
+        return item
+
+    def decide_again(self) -> None:
+        """Make round means and rows follow from the forged scores."""
+        players = [Play(rule, self.world.log.blobs) for rule in (ScoringRule(), WeightRule())]
+        for seq, line in enumerate(self.lines(), 1):
+            for player in players:
+                for draft in player.step(seq, line):
+                    if isinstance(draft.event, RoundScored | WeightsComputed):
+                        self._replace(draft.event)
+
+    def _replace(self, event: AnyEvent) -> None:
+        for item in self.items:
+            if item.event.slot == event.slot:
+                item.event = event
+
+    def lines(self) -> list[bytes]:
+        """The forged log: renumbered, with its checkpoints signed again."""
+        return list(self._lines())
+
+    def _lines(self) -> Iterator[bytes]:
+        place = {item.seq: seq for seq, item in enumerate(self.items, 1) if item.seq}
+        tree = Tree()
+        for item in self.items:
+            event = item.event
+            if isinstance(event, CheckpointSigned):
+                head = Checkpoint(self.world.origin, tree.size, tree.root())
+                note = sign_checkpoint(head, self.world.log_key)
+                event = CheckpointSigned(size=tree.size, root=tree.root().hex(), note=note)
+            cause = place.get(item.cause, item.cause)
+            line = encode(Draft(actor=item.actor, cause=cause, event=event), item.at)
+            tree.append(leaf_hash(line))
+            yield line
+
+    def place(self, item: Item) -> int:
+        """Its number in the forged log."""
+        return self.items.index(item) + 1

@@ -1,0 +1,779 @@
+"""Forgeries of the threat model, each signed again by the log-key holder, each named by the audit.
+
+A forgery is a function that edits the log and returns the event that the audit must name first.
+Numbers are those of the threat model; what a log alone cannot show is listed at the end.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from quasar.errors import CannotJudge
+from quasar.events import (
+    AnswerAbandoned,
+    AnswerNotScored,
+    AnswerReceived,
+    AnswerScored,
+    AnyEvent,
+    BlockObserved,
+    CheckpointSigned,
+    DeliveryTried,
+    EventQuarantined,
+    Evidence,
+    Fault,
+    LogClosed,
+    LogOpened,
+    OutcomeProved,
+    PolicyAdopted,
+    RoundOpened,
+    RoundRevealed,
+    RoundScored,
+    RoundSealed,
+    RoundSkipped,
+    RunStarted,
+    TaskAccepted,
+    TaskAssigned,
+    TaskSampled,
+    Weight,
+    WeightsComputed,
+    WeightsDeferred,
+)
+from quasar.events.blobs import name_blob
+from quasar.events.log import PreviousVolume
+from quasar.events.receipt import SignedCheckpoint
+from quasar.log.archive import ArchiveLog
+from quasar.log.blobs import MemoryBlobs
+from quasar.replay import Report
+from quasar.rules.secrets import SecretChain
+from tests.builders import BLOCK_NS, World
+from tests.forging import (
+    Forging,
+    Item,
+    few_tasks,
+    played,
+    report_of,
+    write_archive,
+)
+
+Forgery = Callable[[Forging], Item]
+
+OTHER_POLICY = few_tasks(**{"multiplier = 1.0": "multiplier = 0.5"})
+
+
+def in_round(number: int) -> Callable[[Any], bool]:
+    """Events of a round."""
+    return lambda event: bool(event.round == number)
+
+
+def friend(event: Any) -> bool:
+    """Events of the miner whom the forger likes."""
+    return bool(event.hotkey == list(played().miners)[1])
+
+
+def reward_raised(log: Forging) -> Item:
+    return log.edit(log.one(AnswerScored, lambda e: e.reward == 0.0), reward=1.0)
+
+
+def accuracy_raised(log: Forging) -> Item:
+    item = log.edit(log.one(AnswerScored, lambda e: e.reward == 0.0), accuracy=1.0, reward=1.0)
+    log.decide_again()
+    return item
+
+
+def other_multiplier(log: Forging) -> Item:
+    item = log.edit(log.one(AnswerScored, lambda e: e.bucket == "124k"), multiplier=2.0)
+    log.decide_again()
+    return item
+
+
+def other_policy(log: Forging) -> Item:
+    log.edit(log.one(PolicyAdopted), toml=log.world.log.blobs.put(OTHER_POLICY))
+    return log.one(RoundOpened)
+
+
+def other_policy_everywhere(log: Forging) -> Item:
+    toml = log.world.log.blobs.put(OTHER_POLICY)
+    log.edit(log.one(PolicyAdopted), toml=toml)
+    for item in log.all(RoundOpened):
+        log.edit(item, policy=toml.sha256)
+    return log.one(AnswerScored, lambda e: e.bucket == "32k")
+
+
+def policy_after_answers(log: Forging) -> Item:
+    toml = log.world.log.blobs.put(OTHER_POLICY)
+    last = log.all(AnswerReceived, in_round(1))[-1]
+    log.add(last, PolicyAdopted(number=2, name="readme-v1", toml=toml), "supervisor")
+    return log.edit(log.one(RoundOpened), policy=toml.sha256)
+
+
+def answer_edited(log: Forging) -> Item:
+    return log.edit(log.one(AnswerReceived, friend), text="ANSWER: 2")
+
+
+def answers_exchanged(log: Forging) -> Item:
+    one, two = log.all(AnswerReceived)[:2]
+    names = ("text", "receipt", "signature")
+    mine = {name: getattr(one.event, name) for name in names}
+    log.edit(one, **{name: getattr(two.event, name) for name in names})
+    log.edit(two, **mine)
+    return one
+
+
+def answers_exchanged_and_renamed(log: Forging) -> Item:
+    one, two = log.all(AnswerReceived)[:2]
+    receipt = msgspec.structs.replace(two.event.receipt, hotkey=one.event.hotkey)
+    return log.edit(one, text=two.event.text, receipt=receipt, signature=two.event.signature)
+
+
+def old_receipt(log: Forging) -> Item:
+    old = log.one(AnswerReceived, friend).event
+    new = log.one(AnswerReceived, lambda e: friend(e) and e.round == 3)
+    return log.edit(new, text=old.text, receipt=old.receipt, signature=old.signature)
+
+
+def old_receipt_renamed(log: Forging) -> Item:
+    old = log.one(AnswerReceived, friend).event
+    new = log.one(AnswerReceived, lambda e: friend(e) and e.round == 3)
+    receipt = msgspec.structs.replace(new.event.receipt, answer=old.receipt.answer)
+    return log.edit(new, text=old.text, receipt=receipt, signature=old.signature)
+
+
+def task_dropped(log: Forging) -> Item:
+    for start in ("task.1.2", "assign.1.2", "accept.1.2", "answer.1.2", "score.1.2"):
+        log.drop_slots(start)
+    for item in log.all(TaskAssigned, lambda e: e.round > 1):
+        log.edit(item, n=item.event.n - 1)
+    seeding = [i for i in log.all(BlockObserved) if i.event.number == 78]
+    return seeding[0]
+
+
+def score_dropped(log: Forging) -> Item:
+    log.drop([log.one(AnswerScored, friend)])
+    return log.one(RoundRevealed)
+
+
+def last_score_dropped(log: Forging) -> Item:
+    log.drop_slots(f"score.3.2.{min(played().miners)}", "scored.3", "weights.4")
+    return log.one(RoundRevealed, in_round(3))
+
+
+def timeout_excused(log: Forging) -> Item:
+    item = log.one(AnswerScored, lambda e: e.failure == "silent")
+    s = item.event
+    item.event = AnswerNotScored(
+        round=s.round,
+        task=s.task,
+        hotkey=s.hotkey,
+        bucket=s.bucket,
+        fault=Fault.VALIDATOR,
+        failure="internal",
+    )
+    log.decide_again()
+    return item
+
+
+def upload_blamed(log: Forging) -> Item:
+    item = log.one(AnswerNotScored)
+    s, like = item.event, log.one(AnswerScored, lambda e: e.unproved).event
+    item.event = msgspec.structs.replace(like, task=s.task, hotkey=s.hotkey, bucket=s.bucket)
+    log.decide_again()
+    return item
+
+
+def answer_quarantined(log: Forging) -> Item:
+    answer = log.one(AnswerReceived, friend)
+    event = EventQuarantined(actor="scorer", seq=answer.seq, reason="cannot be read")
+    return log.add(answer, event, "supervisor")
+
+
+def tried(item: Item) -> DeliveryTried:
+    evidence = Evidence(stage="connect", code="refused", bytes=0, elapsed_ms=1)
+    e = item.event
+    return DeliveryTried(round=e.round, task=e.task, hotkey=e.hotkey, attempt=1, evidence=evidence)
+
+
+def second_attempt(log: Forging) -> Item:
+    answer = log.one(AnswerReceived, friend)
+    return log.add(answer, tried(answer))
+
+
+def second_answer(log: Forging) -> Item:
+    answer = log.one(AnswerReceived, friend)
+    return log.add(answer, msgspec.structs.replace(answer.event, elapsed_ms=1))
+
+
+def longer_deadline(log: Forging) -> Item:
+    item = log.one(TaskAssigned, friend)
+    deadline = item.event.deadline_ms + 60_000
+    log.edit(log.one(AnswerReceived, friend), deadline_ms=deadline)
+    return log.edit(item, deadline_ms=deadline)
+
+
+def longer_deadline_in_answer(log: Forging) -> Item:
+    item = log.one(AnswerScored, lambda e: e.failure == "late")
+    log.edit(item, failure=None, accuracy=1.0, reward=1.0)
+    late = [i for i in log.all(AnswerReceived) if i.event.elapsed_ms > i.event.deadline_ms]
+    log.decide_again()
+    return log.edit(late[0], deadline_ms=late[0].event.elapsed_ms)
+
+
+def easier_task(log: Forging) -> Item:
+    return log.edit(log.one(TaskSampled, lambda e: e.bucket == "124k"), bucket="32k")
+
+
+def shorter_context(log: Forging) -> Item:
+    item = log.one(TaskAssigned, friend)
+    return log.edit(item, context=msgspec.structs.replace(item.event.context, tokens=10))
+
+
+def rival_left_out(log: Forging) -> Item:
+    item = log.one(RoundOpened)
+    return log.edit(item, participants=item.event.participants[1:])
+
+
+def other_commitment(log: Forging) -> Item:
+    return log.edit(log.one(TaskAssigned, friend), commitment="0" * 64)
+
+
+def round_removed(log: Forging) -> Item:
+    log.items = [i for i in log.items if not 150 <= getattr(i.event, "number", 0) < 225]
+    log.items = [i for i in log.items if getattr(i.event, "round", None) != 2]
+    log.drop(log.all(TaskAccepted, lambda e: e.acceptance.round == 2))
+    log.drop_slots("weights.2")
+    return next(i for i in log.all(BlockObserved) if i.event.number == 225)
+
+
+def round_removed_and_renumbered(log: Forging) -> Item:
+    round_removed(log)
+    opened = log.one(RoundOpened, in_round(3))
+    log.items = log.items[: log.items.index(opened) + 1]
+    return log.edit(opened, round=2)
+
+
+def never_revealed(log: Forging) -> Item:
+    log.drop_slots("revealed", "score", "weights")
+    return log.one(RoundSealed)
+
+
+def first_not_revealed(log: Forging) -> Item:
+    log.drop_slots("revealed.1", "score.1", "scored.1")
+    return log.one(RoundSealed)
+
+
+def two_secrets_at_once(log: Forging) -> Item:
+    log.edit(log.one(RoundRevealed), round=2)
+    log.drop(log.all(RoundRevealed)[1:2])
+    return log.one(RoundSealed)
+
+
+def beacon_known(log: Forging) -> Item:
+    opened = log.one(RoundOpened)
+    return log.edit(opened, beacon_block=opened.event.block)
+
+
+def uids_swapped(log: Forging) -> Item:
+    item = log.one(WeightsComputed)
+    one, two, *rest = item.event.weights
+    swapped = [
+        msgspec.structs.replace(one, uid=two.uid),
+        msgspec.structs.replace(two, uid=one.uid),
+    ]
+    return log.edit(item, weights=[*swapped, *rest])
+
+
+def row(change: Callable[[Weight], Weight]) -> Forgery:
+    """Change every entry of the newest row."""
+
+    def forge(log: Forging) -> Item:
+        item = log.all(WeightsComputed)[-1]
+        return log.edit(item, weights=[change(w) for w in item.event.weights])
+
+    return forge
+
+
+def other_alpha(w: Weight) -> Weight:
+    return msgspec.structs.replace(w, score=w.score / 0.1 * 0.2)
+
+
+def sum_scaled(w: Weight) -> Weight:
+    return msgspec.structs.replace(w, u16=w.u16 // 2)
+
+
+def row_deferred(log: Forging) -> Item:
+    item = log.one(WeightsComputed)
+    e = item.event
+    item.event = WeightsDeferred(epoch=e.epoch, attempt=0, block=e.block, reason="all-zero")
+    return item
+
+
+def score_corrected(log: Forging) -> Item:
+    score = log.one(AnswerScored, friend)
+    event = msgspec.structs.replace(score.event, accuracy=1.0, reward=1.0)
+    return log.add(log.one(RoundScored), event, score.actor)
+
+
+def back_dated(kind: type[Any]) -> Forgery:
+    """Date an event an hour early."""
+
+    def forge(log: Forging) -> Item:
+        item = log.all(kind)[1]
+        item.at -= 300 * BLOCK_NS
+        return item
+
+    return forge
+
+
+def round_aborted(log: Forging) -> Item:
+    block = log.one(RoundOpened).event.block
+    event = RoundSkipped(round=1, block=block, fault=Fault.CHAIN, reason="no miner")
+    return log.add(log.all(AnswerReceived, in_round(1))[-1], event, "task-sampler")
+
+
+def score_of_nobody(log: Forging) -> Item:
+    score = log.one(AnswerScored)
+    event = msgspec.structs.replace(score.event, task=77)
+    return log.add(score, event)
+
+
+def reveal_before_seal(log: Forging) -> Item:
+    sealed = log.one(RoundSealed)
+    log.items.remove(sealed)
+    log.items.insert(log.items.index(log.one(AnswerReceived)), sealed)
+    return sealed
+
+
+def other_reached(log: Forging) -> Item:
+    """No acceptance, so that a silent miner looks unreachable; the answers lack it too."""
+    log.drop(log.all(TaskAccepted, lambda e: e.acceptance.round == 1))
+    return log.one(AnswerReceived)
+
+
+def early_weights(log: Forging) -> Item:
+    item = log.one(WeightsComputed)
+    item.cause -= 1
+    return item
+
+
+def quoted_longer(log: Forging) -> Item:
+    item = log.one(AnswerReceived)
+    return resigned(log, item, checkpoint=SignedCheckpoint(size=10_000, root="0" * 64))
+
+
+def quoted_other_history(log: Forging) -> Item:
+    item = log.one(AnswerReceived)
+    return resigned(log, item, checkpoint=SignedCheckpoint(size=5, root="0" * 64))
+
+
+def resigned(log: Forging, item: Item, **changes: Any) -> Item:
+    """A receipt that its miner signs anew: what an honest miner saw, against this log."""
+    from quasar.events.receipt import statement_bytes
+
+    receipt = msgspec.structs.replace(item.event.receipt, **changes)
+    key = log.world.miners[receipt.hotkey]
+    return log.edit(item, receipt=receipt, signature=key.sign(statement_bytes(receipt)).hex())
+
+
+EQUAL = "not what the rules decide"
+FORGERIES: list[tuple[str, Forgery, str, str]] = [
+    ("1 reward", reward_raised, "scores", EQUAL),
+    ("2 accuracy and all that follows", accuracy_raised, "scores", EQUAL),
+    ("3 multiplier", other_multiplier, "scores", EQUAL),
+    ("3 policy", other_policy, "tasks", EQUAL),
+    ("3 policy, also in the rounds", other_policy_everywhere, "scores", EQUAL),
+    ("4 policy after the answers", policy_after_answers, "tasks", EQUAL),
+    ("5 answer", answer_edited, "receipts", "signed another answer"),
+    ("6 answers exchanged", answers_exchanged, "receipts", "for another assignment"),
+    ("6 and renamed", answers_exchanged_and_renamed, "receipts", "for another"),
+    ("7 old receipt", old_receipt, "receipts", "for another assignment"),
+    ("7 old receipt, renamed", old_receipt_renamed, "receipts", "does not verify"),
+    ("8 task dropped", task_dropped, "tasks", "leads to task.1.2"),
+    ("9 score dropped", score_dropped, "scores", "leads to score.1.0."),
+    ("9 score dropped in the last round", last_score_dropped, "scores", "leads to score.3.2."),
+    ("13 time-out excused", timeout_excused, "scores", EQUAL),
+    ("15 upload blamed on the miner", upload_blamed, "scores", EQUAL),
+    ("16 answer quarantined", answer_quarantined, "lifecycle", "rules accept the event"),
+    ("17 second attempt", second_attempt, "lifecycle", "without excuse"),
+    ("17 second answer", second_answer, "structure", "a second event in the slot answer."),
+    ("19 longer deadline", longer_deadline, "tasks", EQUAL),
+    ("19 in the answer alone", longer_deadline_in_answer, "lifecycle", "another deadline"),
+    ("21 easier task", easier_task, "tasks", EQUAL),
+    ("21 shorter context", shorter_context, "tasks", EQUAL),
+    ("22 rival left out", rival_left_out, "tasks", EQUAL),
+    ("27 expected answer", other_commitment, "tasks", EQUAL),
+    ("28 round removed", round_removed, "tasks", "leads to round.2"),
+    ("28 and renumbered", round_removed_and_renumbered, "tasks", EQUAL),
+    ("29 aborted after answers", round_aborted, "structure", "a second event in the slot round.1"),
+    ("30 never revealed", never_revealed, "tasks", "never revealed"),
+    ("30 one not revealed", first_not_revealed, "tasks", "never revealed"),
+    ("30 two at once", two_secrets_at_once, "tasks", "never revealed"),
+    ("31 uids swapped", uids_swapped, "weights", EQUAL),
+    ("32 EMA", row(other_alpha), "weights", EQUAL),
+    ("33 row scaling", row(sum_scaled), "weights", EQUAL),
+    ("33 row deferred", row_deferred, "weights", EQUAL),
+    ("37 score corrected", score_corrected, "structure", "a second event in the slot score."),
+    ("38 seal back-dated", back_dated(RoundSealed), "lifecycle", "dated before a block"),
+    ("38 reveal back-dated", back_dated(RoundRevealed), "lifecycle", "dated before a block"),
+    ("beacon known", beacon_known, "lifecycle", "the beacon was known"),
+    ("score of nobody", score_of_nobody, "scores", "no rule leads to this decision"),
+    ("seal before the answers", reveal_before_seal, "tasks", "no rule leads to this decision"),
+    ("acceptances dropped", other_reached, "lifecycle", "without the miner's acceptance"),
+    ("another cause", early_weights, "weights", "from another event"),
+    ("the miner saw more", quoted_longer, "receipts", "shown a longer log"),
+    ("the miner saw another log", quoted_other_history, "receipts", "shown another history"),
+]
+
+
+def first_is(report: Report, seq: int, level: str, reason: str) -> None:
+    """The report must name this event, at this level, for this reason."""
+    first = report.first_divergence
+    assert report.result == "divergent"
+    assert report.proved == []
+    assert first is not None
+    assert (first.seq, first.level) == (seq, level), first
+    assert reason in first.reason
+
+
+@pytest.mark.parametrize(("name", "forgery", "level", "reason"), FORGERIES, ids=lambda v: str(v))
+def test_a_forgery_is_named(name: str, forgery: Forgery, level: str, reason: str) -> None:
+    """Each forgery, rebuilt and signed again, is named with its level, reason and first event."""
+    log = Forging(played())
+    named = forgery(log)
+    first_is(report_of(log.lines(), log.world.log.blobs), log.place(named), level, reason)
+
+
+def test_only_the_forged_accuracy_is_wrong() -> None:
+    """Means and rows that follow from a forged score agree with it, so it stands alone."""
+    log = Forging(played())
+    accuracy_raised(log)
+    report = report_of(log.lines(), log.world.log.blobs)
+    assert report.findings == 1
+    assert report.first_divergence is not None
+    assert report.first_divergence.field == "accuracy"
+    assert report.first_divergence.recorded == "1.0"
+    assert report.first_divergence.recomputed == "0.0"
+
+
+def test_another_secret_is_named_where_it_is_revealed() -> None:
+    """24: a whole log made from another secret chain breaks its promise at the first reveal."""
+    import anyio
+
+    world = World(miners=2, policy=few_tasks())
+    world.players[0].rule._secrets = SecretChain(b"chosen late", world.log_id, 1)
+    world.secrets, promised = world.players[0].rule._secrets, world.secrets
+
+    async def play() -> None:
+        chosen, world.secrets = world.secrets, promised
+        await world.open()
+        world.secrets = chosen
+        await world.block(0, metagraph=True)
+        await world.block(75, metagraph=True)
+        await world.block(78)
+        for d in world.open_deliveries():
+            answer = world.received(d, world.right_answer(*d.key))
+            await world.deliver(d, world.acceptance(d), answer)
+        await world.settle()
+
+    anyio.run(play)
+    seq = next(i for i, e in enumerate(world.events(), 1) if isinstance(e, RoundRevealed))
+    report = report_of(world.lines, world.log.blobs)
+    first_is(report, seq, "lifecycle", "does not belong to the chain")
+    assert report.findings == 1
+
+
+def test_a_secret_that_was_exchanged_is_named() -> None:
+    """24: another secret in the reveal alone is no reason to doubt the tasks before it."""
+    log = Forging(played())
+    item = log.edit(log.one(RoundRevealed), secret="0" * 64)
+    report = report_of(log.lines(), log.world.log.blobs)
+    first_is(report, log.place(item), "lifecycle", "does not belong to the chain")
+
+
+def test_a_dropped_blob_is_named() -> None:
+    """9: an answer whose blob is missing is named."""
+    log = Forging(played())
+    item = log.one(AnswerReceived, lambda e: e.blob is not None)
+    blobs = MemoryBlobs()
+    for sha256, data in log.world.log.blobs._held.items():  # type: ignore[attr-defined]
+        if sha256 != item.event.blob.sha256:
+            blobs.put(data)
+    first_is(report_of(log.lines(), blobs), log.place(item), "structure", "blob is missing")
+
+
+def test_an_edited_blob_is_named() -> None:
+    """5: an answer in a blob is covered by the receipt as one in the event is."""
+    log = Forging(played())
+    item = log.one(AnswerReceived, lambda e: e.blob is not None)
+    log.edit(item, blob=log.world.log.blobs.put(b"y" * 5000))
+    report = report_of(log.lines(), log.world.log.blobs)
+    first_is(report, log.place(item), "receipts", "signed another answer")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'{"key"', b'{"key":"log.open","key"'),
+        (b'"key":', b'"key": '),
+        (b'"cause"', b'"caus\\u0065"'),
+        (b'"cause":0', b'"cause":0.0'),
+    ],
+)
+def test_a_line_that_no_log_writes_is_named(old: bytes, new: bytes) -> None:
+    """39: duplicate keys, blanks, escaped names and other spellings of a number."""
+    lines = played().lines
+    lines[1] = lines[1].replace(old, new, 1)
+    report = report_of(lines, played().log.blobs)
+    first_is(report, 2, "structure", "not")
+
+
+@pytest.mark.parametrize("line", [b"", b"{}", b"[]", b"\xff", b"[" * 60_000, b'{"event":' * 9000])
+def test_a_line_that_is_no_event_is_named(line: bytes) -> None:
+    """Garbage in the place of an event is a finding, whatever it is."""
+    lines = played().lines
+    lines[9] = line
+    first_is(report_of(lines, played().log.blobs), 10, "structure", "not an event")
+
+
+def test_a_line_that_is_too_long_is_named() -> None:
+    """No event is longer than its leaf may be."""
+    lines = played().lines
+    lines[9] = b" " * 70_000
+    first_is(report_of(lines, played().log.blobs), 10, "structure", "longer than an event")
+
+
+def test_garbage_that_poses_as_a_reveal_is_named() -> None:
+    """What looks like a reveal, and is none, stops no pass over the log."""
+    lines = played().lines
+    lines[9] = b'{"type":"RoundRevealed"}'
+    first_is(report_of(lines, played().log.blobs), 10, "structure", "not an event")
+
+
+def test_an_unknown_event_cannot_be_judged() -> None:
+    """An event of a newer program is no divergence."""
+    lines = played().lines
+    lines[9] = lines[9].replace(b'"type":"BlockObserved"', b'"type":"BlockDreamt"')
+    with pytest.raises(CannotJudge, match="event 10: unknown event type 'BlockDreamt'"):
+        report_of(lines, played().log.blobs)
+
+
+def opening(log: Forging) -> Item:
+    return log.one(LogOpened)
+
+
+SMALL: list[tuple[str, Callable[[Forging], Item], str, str]] = [
+    ("log id", lambda g: other_log_id(g), "structure", "did not sign this log key"),
+    ("log key", lambda g: g.edit(opening(g), log_key="0" * 64), "structure", "did not sign"),
+    ("second opening", lambda g: reopened(g), "structure", "a second event in the slot log.open"),
+    ("runs", lambda g: g.edit(g.one(RunStarted), run=2), "lifecycle", "runs are numbered"),
+    ("policies", lambda g: g.edit(g.one(PolicyAdopted), number=2), "lifecycle", "policies are"),
+    ("name", lambda g: g.edit(g.one(PolicyAdopted), name="other"), "lifecycle", "another name"),
+    ("head", lambda g: block(g, 1, head=3), "lifecycle", "before it was finalised"),
+    ("order", lambda g: block(g, 2, number=74), "lifecycle", "an older block"),
+    ("time", lambda g: block(g, 1, timestamp_ms=1), "lifecycle", "runs backwards"),
+    ("writer", lambda g: written_by(g, RoundSealed, "scorer"), "lifecycle", "written by 'scorer'"),
+    ("cause", lambda g: caused(g, 9999), "lifecycle", "does not come before it"),
+    ("closed early", lambda g: closed(g, 5), "lifecycle", "counts other events"),
+    ("after the end", lambda g: after_the_end(g), "lifecycle", "something follows LogClosed"),
+    ("attempts", lambda g: attempts(g), "lifecycle", "attempts are not dense"),
+    ("no assignment", lambda g: stray_attempt(g), "lifecycle", "an attempt without"),
+    ("no task", lambda g: unsampled(g), "lifecycle", "assigned before it was sampled"),
+    ("stray answer", lambda g: stray_answer(g), "lifecycle", "an outcome without"),
+    ("stray acceptance", lambda g: stray_acceptance(g), "lifecycle", "accepted without"),
+    ("late acceptance", lambda g: late_acceptance(g), "lifecycle", "accepted after the seal"),
+    ("text and blob", lambda g: both(g), "lifecycle", "either text or a blob"),
+    ("miner's event", lambda g: foreign(g), "lifecycle", "written by 'scorer', not by None"),
+    ("no neurons", lambda g: no_neurons(g), "structure", "follows from nothing"),
+    ("unknown policy", lambda g: unknown_policy(g), "tasks", EQUAL),
+]
+
+
+def other_log_id(log: Forging) -> Item:
+    return log.edit(opening(log), log_id="00000000")
+
+
+def reopened(log: Forging) -> Item:
+    item = opening(log)
+    return log.add(log.items[4], item.event, item.actor)
+
+
+def block(log: Forging, index: int, **changes: Any) -> Item:
+    return log.edit(log.all(BlockObserved)[index], **changes)
+
+
+def written_by(log: Forging, kind: type[Any], actor: str) -> Item:
+    item = log.one(kind)
+    item.actor = actor
+    return item
+
+
+def caused(log: Forging, cause: int) -> Item:
+    item = log.one(TaskAccepted)
+    item.cause = cause
+    return item
+
+
+def closed(log: Forging, events: int) -> Item:
+    return log.add(log.items[-1], LogClosed(events=events), "supervisor")
+
+
+def after_the_end(log: Forging) -> Item:
+    closing = closed(log, len(log.items))
+    run = log.one(RunStarted)
+    return log.add(closing, msgspec.structs.replace(run.event, run=2), "supervisor")
+
+
+def attempts(log: Forging) -> Item:
+    item = log.one(AnswerAbandoned, lambda e: e.evidence.stage == "connect")
+    event = msgspec.structs.replace(tried(item), attempt=2)
+    log.items.remove(item)
+    log.items.append(item)
+    assigned = log.one(TaskAssigned, lambda e: e.slot[6:] == item.event.slot[6:])
+    return log.add(assigned, event, item.actor)
+
+
+def stray_attempt(log: Forging) -> Item:
+    event = msgspec.structs.replace(tried(log.one(AnswerReceived)), task=77)
+    return log.add(log.one(AnswerReceived), event)
+
+
+def unsampled(log: Forging) -> Item:
+    item = log.one(TaskAssigned)
+    log.drop([log.one(TaskSampled)])
+    log.items.remove(item)
+    log.items.insert(log.items.index(log.one(RoundOpened)), item)
+    return item
+
+
+def stray_answer(log: Forging) -> Item:
+    answer = log.one(AnswerReceived)
+    return log.add(answer, msgspec.structs.replace(answer.event, task=77))
+
+
+def stray_acceptance(log: Forging) -> Item:
+    item = log.one(TaskAccepted)
+    statement = msgspec.structs.replace(item.event.acceptance, task=77)
+    return log.add(item, msgspec.structs.replace(item.event, acceptance=statement))
+
+
+def late_acceptance(log: Forging) -> Item:
+    item = log.one(TaskAccepted, lambda e: e.acceptance.round == 2)
+    log.items.remove(item)
+    return log.add(log.one(RoundSealed, in_round(2)), item.event, item.actor)
+
+
+def both(log: Forging) -> Item:
+    item = log.one(AnswerReceived)
+    return log.edit(item, blob=log.world.log.blobs.put(item.event.text.encode()))
+
+
+def foreign(log: Forging) -> Item:
+    proof = log.world.log.blobs.put(b"{}")
+    event = OutcomeProved(log_id=log.world.log_id, round=1, task=1, proof=proof, agrees=True)
+    return log.add(log.one(RoundScored), event)
+
+
+def no_neurons(log: Forging) -> Item:
+    from quasar.events import MetagraphObserved
+
+    blobs = log.world.log.blobs
+    return log.edit(log.all(MetagraphObserved)[1], neurons=blobs.put(b"[1]"))
+
+
+def unknown_policy(log: Forging) -> Item:
+    return log.edit(log.one(RoundOpened), policy="0" * 64)
+
+
+@pytest.mark.parametrize(("name", "forgery", "level", "reason"), SMALL, ids=lambda v: str(v))
+def test_what_no_validator_writes_is_named(
+    name: str, forgery: Forgery, level: str, reason: str
+) -> None:
+    """Order, causes, writers and counts, one by one."""
+    log = Forging(played())
+    named = forgery(log)
+    report = report_of(log.lines(), log.world.log.blobs)
+    first_is(report, log.place(named), level, "")
+    assert report.first_divergence is not None
+    assert reason in report.first_divergence.reason
+
+
+def test_the_log_id_must_follow_from_its_owner() -> None:
+    """A log number that the hotkey did not sign for is named, though its key statement verifies."""
+    log = Forging(played())
+    item = log.edit(opening(log), log_number=2)
+    report = report_of(log.lines(), log.world.log.blobs)
+    first_is(report, log.place(item), "lifecycle", "log id does not follow")
+
+
+def test_carried_state_cannot_be_judged() -> None:
+    """34: a volume that goes on from another is not called clean."""
+    log = Forging(played())
+    log.edit(opening(log), previous=PreviousVolume(checkpoint="", state=name_blob(b"{}")))
+    with pytest.raises(CannotJudge, match="goes on from an earlier one"):
+        report_of(log.lines(), log.world.log.blobs)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"root": "0" * 64}, "the checkpoint event and its signed note differ"),
+        ({"note": "nothing"}, "does not verify"),
+    ],
+)
+def test_a_forged_checkpoint_event_is_named(changes: dict[str, Any], reason: str) -> None:
+    """A checkpoint in the log must be this log's, and its event must say the same."""
+    from tests.builders import edited
+
+    lines = played().lines
+    seq, line = next(
+        (i, line) for i, line in enumerate(lines, 1) if b'"type":"CheckpointSigned"' in line
+    )
+    lines[seq - 1] = edited(line, **changes)
+    first_is(report_of(lines, played().log.blobs), seq, "structure", reason)
+
+
+def test_an_altered_event_under_an_old_checkpoint_is_named() -> None:
+    """Without the log key, any edit before a checkpoint breaks it, whatever else is adapted."""
+    from tests.builders import edited
+
+    lines = played().lines
+    lines[1] = edited(lines[1], versions={"quasar-subnet": "0"})
+    seq = next(i for i, line in enumerate(lines, 1) if b'"type":"CheckpointSigned"' in line)
+    first_is(report_of(lines, played().log.blobs), seq, "structure", "has another root")
+
+
+def test_a_closed_log_owes_nothing() -> None:
+    """In a closed log a decision that is still due is a finding; one with all of them is clean."""
+    log = Forging(played())
+    closed(log, len(log.items))
+    assert report_of(log.lines(), log.world.log.blobs).result == "clean"
+    log = Forging(played())
+    log.drop_slots("weights.4", "scored.3")
+    log.drop([i for i in log.all(CheckpointSigned)][-1:])
+    closed(log, len(log.items))
+    report = report_of(log.lines(), log.world.log.blobs)
+    last = log.all(AnswerScored)[-1]
+    first_is(report, log.place(last), "scores", "leads to scored.3")
+
+
+RESIGNED = ["1 reward", "5 answer", "9 score dropped", "28 round removed", "31 uids swapped"]
+
+
+@pytest.mark.parametrize("case", [f for f in FORGERIES if f[0] in RESIGNED], ids=lambda f: f[0])
+def test_a_forged_archive_is_named(case: tuple[str, Forgery, str, str], tmp_path: Path) -> None:
+    """The same in a whole archive with new segments, tiles and signatures."""
+    import anyio
+
+    from quasar.replay import audit
+
+    _, forgery, level, reason = case
+    log = Forging(played())
+    named = forgery(log)
+    folder = write_archive(tmp_path / "forged", log.world, log.lines())
+    report = anyio.run(audit, ArchiveLog(folder))
+    first_is(report, log.place(named), level, reason)
+
+
+def _events(log: Forging) -> list[AnyEvent]:
+    return [item.event for item in log.items]
