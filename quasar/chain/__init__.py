@@ -1,9 +1,9 @@
-"""The chain as Quasar sees it: finalised blocks, the metagraph, and serving an endpoint."""
+"""The chain as Quasar sees it: finalised state to read, and three calls of a hotkey."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
-from quasar.events.base import U16, BlockHash, Count, Part
+from quasar.events.base import U16, BlockHash, Count, Digest, Name, Part, Reason
 from quasar.events.chain import Neuron
 from quasar.events.signing import Signer
 
@@ -32,11 +32,37 @@ class Hyperparameters(Part, frozen=True):
     commit_reveal: bool
 
 
+class Commitment(Part, frozen=True):
+    """What a hotkey last committed to."""
+
+    digest: Digest
+    """SHA-256."""
+    block: Count
+    """Where it was written."""
+
+
+class Outcome(Part, frozen=True):
+    """What a block says about an extrinsic that it holds."""
+
+    done: bool
+    """False where the call was included and failed."""
+    code: Name | None = None
+    """Of the failure, as ``quasar.chain.errors`` names it."""
+    reason: Reason | None = None
+
+
+ERA_BLOCKS = 16
+"""A call that is in none of so many blocks after the finalised head of its sending never will."""
+
+
 class Chain(Protocol):
     """What Quasar needs of a chain. Only finalised state is read.
 
     Every call ends within a deadline. All raise ChainError where the chain does not answer or
-    refuses; trying again is the caller's business.
+    refuses; trying again is the caller's business. The three that send (``serve``,
+    ``submit_weights``, ``set_commitment``) sign with the hotkey, return when the chain's pool has
+    the call, and raise CallRefused or FateUnknown of ``quasar.chain.errors``; whether it then
+    lands is read from finalised state.
     """
 
     @property
@@ -65,7 +91,38 @@ class Chain(Protocol):
         ...
 
     async def serve(self, signer: Signer, endpoint: str) -> None:
-        """Publish ``ip:port`` as the endpoint of the signer's hotkey; later metagraphs show it."""
+        """Publish ``ip:port`` as the endpoint of the signer's hotkey; later metagraphs show it.
+
+        Sends nothing where the chain shows it already. Raises UsageError for a malformed one.
+        """
+        ...
+
+    async def submit_weights(self, signer: Signer, row: Mapping[int, int], version_key: int) -> str:
+        """Send a row, uid to u16, to stand on chain exactly so; the extrinsic's hash.
+
+        Raises UsageError where the chain would alter the row: the largest weight must be 65535,
+        none 0.
+        """
+        ...
+
+    async def weights(self, uid: int, number: int) -> dict[int, int]:
+        """A validator's row at a finalised block, uid to u16; empty where it set none."""
+        ...
+
+    async def last_update(self, uid: int, number: int) -> int:
+        """Block of a validator's last weight call, as of a finalised block; 0 for none."""
+        ...
+
+    async def set_commitment(self, signer: Signer, digest: Digest) -> str:
+        """Send a SHA-256 that replaces the hotkey's commitment; the extrinsic's hash."""
+        ...
+
+    async def commitment(self, hotkey: str, number: int) -> Commitment | None:
+        """A hotkey's commitment at a finalised block; None for none, or one of another kind."""
+        ...
+
+    async def outcome(self, extrinsic: str, number: int) -> Outcome | None:
+        """How an extrinsic went in a finalised block; None where that block does not hold it."""
         ...
 
     def blocks(self, after: int) -> AsyncIterator[Block]:

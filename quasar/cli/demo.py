@@ -8,7 +8,7 @@ from typing import Annotated
 import anyio
 from cyclopts import Parameter
 
-from quasar.chain.local import LocalChain
+from quasar.chain.bittensor import BittensorChain
 from quasar.cli import audit as audit_command
 from quasar.cli import logs
 from quasar.cli.board import show_board
@@ -28,6 +28,7 @@ from quasar.supervisor.validator import Setup, run_validator
 
 BLOCK_MS = 100
 TEMPO = 25
+NETUID = 24
 STOPPED = 130
 """Exit code after Ctrl-C or SIGTERM."""
 ENGINES = ("extractive", "extractive", "random", "empty")
@@ -97,18 +98,20 @@ async def _play(
     hotkeys += [demo_miner(seed, i).ss58_address for i in range(len(engines))]
     async with AsyncExitStack() as stack:
         arguments = ["--seed", str(seed), "--block-ms", str(BLOCK_MS), "--tempo", str(TEMPO)]
-        arguments += ["--hotkeys", ",".join(hotkeys), "--hold"]
+        arguments += ["--netuid", str(NETUID), "--hotkeys", ",".join(hotkeys), "--hold"]
         source = await stack.enter_async_context(
             child("quasar.chain.local", arguments, work / "chain.log")
         )
-        url = f"http://127.0.0.1:{source['port']}"
+        url = f"ws://127.0.0.1:{source['port']}"
         for index, name in enumerate(engines):
             mine = ["mine", "--chain", url, "--engine", name, "--seed", str(seed)]
             mine += ["--index", str(index), "--port", "0", "--json"]
             mine += ["--state", str(work / f"miner-{index}")]
             await stack.enter_async_context(child("quasar", mine, work / f"miner-{index}.log"))
-        chain = await stack.enter_async_context(LocalChain(url))
-        await chain.release()
+        chain = await stack.enter_async_context(BittensorChain(url, NETUID))
+        await chain.request("quasar_release")
+        # The miners' endpoints are in block 1: who looks earlier sees nobody.
+        await anext(aiter(chain.blocks(after=0)))
         live = Live(rounds, load_names(seed, engines), shown=bar)
         setup = Setup(
             identity=identity,

@@ -7,7 +7,7 @@ from typing import Annotated
 import anyio
 from cyclopts import Parameter
 
-from quasar.chain.local import LocalChain
+from quasar.chain.bittensor import BittensorChain
 from quasar.cli import logs
 from quasar.cli.identity import demo_miner, kept_miner
 from quasar.cli.output import err, say_json
@@ -20,6 +20,7 @@ from quasar.supervisor.miner import Setup, run_miner
 def mine(
     *,
     chain: str,
+    netuid: int = 24,
     engine: str = "extractive",
     state: Path | None = None,
     host: str = "127.0.0.1",
@@ -34,7 +35,9 @@ def mine(
     Parameters
     ----------
     chain
-        URL of a local chain (`python -m quasar.chain.local`).
+        A network's name or URL, such as that of a local chain (`python -m quasar.chain.local`).
+    netuid
+        The subnet.
     engine
         What answers: extractive (reads the context, no model), empty or random (for contrast).
     state
@@ -62,12 +65,13 @@ def mine(
         else:
             err.print(f"{hotkey.ss58_address} answers at {endpoint}", markup=False)
 
-    anyio.run(_run, chain, hotkey, engine, home, host, port, external, ready)
+    anyio.run(_run, chain, netuid, hotkey, engine, home, host, port, external, ready)
     return 0
 
 
 async def _run(
     url: str,
+    netuid: int,
     hotkey: Signer,
     engine: str,
     state: Path,
@@ -76,7 +80,7 @@ async def _run(
     external: str | None,
     ready: Callable[[str], None],
 ) -> None:
-    async with LocalChain(url) as chain:
+    async with BittensorChain(url, netuid) as chain:
         setup = Setup(
             hotkey=hotkey,
             chain=chain,

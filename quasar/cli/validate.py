@@ -6,7 +6,7 @@ from typing import Annotated
 import anyio
 from cyclopts import Parameter
 
-from quasar.chain.local import LocalChain
+from quasar.chain.bittensor import BittensorChain
 from quasar.cli import logs, output
 from quasar.cli.identity import demo_validator, kept_validator
 from quasar.config import load_policy, state_folder
@@ -16,6 +16,7 @@ from quasar.supervisor.validator import Ended, Identity, Setup, run_validator
 def validate(
     *,
     chain: str,
+    netuid: int = 24,
     state: Path | None = None,
     out: Path | None = None,
     policy: str = "readme-v1",
@@ -30,7 +31,9 @@ def validate(
     Parameters
     ----------
     chain
-        URL of a local chain (`python -m quasar.chain.local`).
+        A network's name or URL, such as that of a local chain (`python -m quasar.chain.local`).
+    netuid
+        The subnet.
     state
         Private folder for keys, the server's store and contexts of open rounds.
     out
@@ -48,13 +51,16 @@ def validate(
     home = state or state_folder() / "validator"
     identity = kept_validator(home) if seed is None else demo_validator(seed)
     archive = out or home / "archive"
-    ended = anyio.run(_run, chain, identity, home, archive, load_policy(policy), rounds, seed)
+    ended = anyio.run(
+        _run, chain, netuid, identity, home, archive, load_policy(policy), rounds, seed
+    )
     _say(ended.size, archive, json)
     return 0
 
 
 async def _run(
     url: str,
+    netuid: int,
     identity: Identity,
     state: Path,
     archive: Path,
@@ -62,7 +68,7 @@ async def _run(
     rounds: int | None,
     seed: int | None,
 ) -> Ended:
-    async with LocalChain(url) as chain:
+    async with BittensorChain(url, netuid) as chain:
         setup = Setup(
             identity=identity,
             chain=chain,

@@ -1,140 +1,426 @@
-"""The local block source's history, journal and command line."""
+"""The local chain's blocks, rules, pool, journal and command line, without a socket."""
 
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
-from quasar.chain.history import FINALITY_LAG, History, Options, Serve, serve_statement
 from quasar.chain.keys import hotkey_from_seed
-from quasar.chain.local import LocalChain, main
-from quasar.chain.local_server import LocalServer, open_journal
-from quasar.errors import ChainError, UsageError
+from quasar.chain.local import main
+from quasar.chain.node.journal import Began, Journal, Produced
+from quasar.chain.node.ledger import FINALITY_LAG, Ledger
+from quasar.chain.node.options import Options
+from quasar.chain.node.pool import Pool, Reject
+from quasar.chain.node.production import Node
+from quasar.chain.node.rpc import Methods
+from quasar.chain.node.runtime import Runtime, compact, read_compact
+from quasar.errors import TryAgain, UsageError
 
 KEYS = [hotkey_from_seed(b"7", f"miner/{i}") for i in range(3)]
+VALIDATOR, MINER = KEYS[0], KEYS[1]
 OPTIONS = Options(
     seed="7",
-    start_ms=1_700_000_000_000,
     block_ms=100,
     tempo=10,
     netuid=24,
     hotkeys=[key.ss58_address for key in KEYS],
 )
+START_MS = 1_700_000_000_000
+RUNTIME = Runtime()
 
 
-def serve_of(history: History, uid: int, endpoint: str) -> Serve:
-    hotkey = KEYS[uid].ss58_address
-    statement = serve_statement(history.genesis, 24, hotkey, endpoint)
-    return Serve(hotkey=hotkey, endpoint=endpoint, signature=KEYS[uid].sign(statement).hex())
+def changed(**values: Any) -> Options:
+    """The options with other values."""
+    return msgspec.structs.replace(OPTIONS, **values)
 
 
-def endpoints(history: History, number: int) -> list[str | None]:
-    return [neuron.endpoint for neuron in history.metagraph(number, 10_000)]
+def ledger_of(**values: Any) -> Ledger:
+    return Ledger(changed(**values), RUNTIME, START_MS)
+
+
+def signed(
+    ledger: Ledger, key: Any, pallet: str, function: str, nonce: int = 0, **arguments: Any
+) -> bytes:
+    """A call as a client signs it, mortal for 16 blocks from the head."""
+    call = bytes(RUNTIME.core.compose_call(pallet, function, {"netuid": 24, **arguments}))
+    era = {"period": 16, "current": ledger.head}
+    terms: dict[str, Any] = {"era": era, "nonce": nonce, "tip": 0, "tip_asset_id": None}
+    genesis, birth = ledger.hash_of(0), ledger.hash_of(ledger.head)
+    payload = RUNTIME.core.signature_payload(
+        call,
+        **terms,
+        genesis_hash=bytes.fromhex(genesis[2:]),
+        era_block_hash=bytes.fromhex(birth[2:]),
+    )
+    raw, _ = RUNTIME.core.encode_signed_extrinsic(
+        call,
+        public_key=key.public_key,
+        signature=key.sign(bytes(payload)),
+        signature_version=1,
+        **terms,
+    )
+    return bytes(raw)
+
+
+def row(ledger: Ledger, key: Any = VALIDATOR, nonce: int = 0, **changes: Any) -> bytes:
+    """A row for two miners."""
+    values = {"mecid": 0, "dests": [1, 2], "weights": [65535, 7], "version_key": 0}
+    return signed(
+        ledger, key, "SubtensorModule", "set_mechanism_weights", nonce, **(values | changes)
+    )
+
+
+def axon(ledger: Ledger, key: Any = MINER, nonce: int = 0, **changes: Any) -> bytes:
+    """An endpoint."""
+    values = {"version": 1, "ip": 0x7F000001, "port": 80, "ip_type": 4, "protocol": 4}
+    zeros = {"placeholder1": 0, "placeholder2": 0}
+    return signed(ledger, key, "SubtensorModule", "serve_axon", nonce, **(values | zeros | changes))
+
+
+def include(ledger: Ledger, *raw: bytes, number: int | None = None) -> list[str]:
+    """Send calls and make a block of them; the event that ends each."""
+    pool = Pool(ledger)
+    for one in raw:
+        pool.submit(one)
+    at = number or ledger.head + 1
+    ledger.include(at, pool.take(at))
+    return [end_of(record) for record in ledger.view(at).get("System", "Events")][1:]
+
+
+def end_of(record: Any) -> str:
+    """The name of an event, or of the error that it tells of."""
+    event = record["event"]
+    if event["event_id"] != "ExtrinsicFailed":
+        return str(event["event_id"])
+    module = event["attributes"]["dispatch_error"]["Module"]
+    error = module["error"]
+    number = error[0] if isinstance(error, (list, tuple, bytes)) else int(error[2:4], 16)
+    return str(RUNTIME.core.module_error(module["index"], number)[0])
 
 
 def test_blocks_follow_from_seed_and_time() -> None:
     """A block's hash comes from the seed, its time and epoch from its number."""
-    block = History(OPTIONS).block(25, 10_000)
-    assert block.hash == "0xe54d17d5a5aa6e084cbe72c4a90ea9301ee55589993425e5f6232bb730ec32d6"
-    assert (block.number, block.timestamp_ms, block.epoch) == (25, 1_700_000_002_500, 2)
-    assert History(OPTIONS).genesis == History(OPTIONS).block(0, 0).hash
+    ledger = ledger_of()
+    ledger.head = 25
+    assert (
+        ledger.hash_of(25) == "0xe54d17d5a5aa6e084cbe72c4a90ea9301ee55589993425e5f6232bb730ec32d6"
+    )
+    view = ledger.view(25)
+    assert view.get("Timestamp", "Now") == 1_700_000_002_500
+    assert view.subtensor("SubnetEpochIndex", 24) == 2
+    assert view.subtensor("LastEpochBlock", 24) == 20
+    assert ledger.number_of(ledger.hash_of(25)) == 25
+    assert ledger.number_of(ledger.hash_of(26)) is None
+    assert ledger.final == 25 - FINALITY_LAG
 
 
-def test_the_head_lags_behind_the_newest_block() -> None:
-    """A block is final two blocks after it was produced; block 0 from the start."""
-    history = History(OPTIONS)
-    assert [history.head(ms) for ms in (0, 299, 300, 1000)] == [0, 0, 1, 8]
-    for number in range(20):
-        moment = history.final_at_ms(number)
-        assert history.head(moment) == number
-        assert number == 0 or history.head(moment - 1) == number - 1
+def test_hashes_do_not_depend_on_what_came_in() -> None:
+    """Extrinsics and the wall clock change no block's hash, so beacons repeat with the seed."""
+    busy, idle = ledger_of(), Ledger(OPTIONS, RUNTIME, START_MS + 999)
+    include(busy, row(busy))
+    idle.head = 1
+    assert busy.header(1) == idle.header(1)
+    assert [busy.hash_of(n) for n in range(5)] == [idle.hash_of(n) for n in range(5)]
+    assert ledger_of(seed="8").hash_of(1) != idle.hash_of(1)
 
 
-@pytest.mark.parametrize("number", [-1, 9])
-def test_what_is_not_final_is_not_read(number: int) -> None:
-    """Block, metagraph and parameters of an unfinished block are refused."""
-    history = History(OPTIONS)
-    for read in (history.block, history.metagraph, history.hyperparameters):
-        with pytest.raises(ChainError, match="not final"):
-            read(number, 1000)
-        assert read(8, 1000)
+def test_old_state_stays() -> None:
+    """A row shows from its block on and not before."""
+    ledger = ledger_of()
+    ends = include(ledger, row(ledger), number=5)
+    assert ends == ["WeightsSet", "TransactionFeePaid", "ExtrinsicSuccess"]
+    ledger.head = 30
+    assert list(ledger.view(4).subtensor("Weights", 24, 0)) == []
+    for number in (5, 30):
+        assert list(ledger.view(number).subtensor("Weights", 24, 0)) == [(1, 65535), (2, 7)]
+        assert list(ledger.view(number).subtensor("LastUpdate", 24)) == [5, 0, 0]
+    assert list(ledger.view(6).get("System", "Events")) == []
 
 
-def test_an_endpoint_shows_from_the_next_block() -> None:
-    """A serve changes the metagraph of later blocks only, so final ones never change."""
-    history = History(OPTIONS)
-    since = history.serve(serve_of(history, 1, "1.2.3.4:80"), 1_050)
-    assert since == 11 > history.head(1_050)
-    history.serve(serve_of(history, 1, "1.2.3.4:81"), 2_000)
-    assert endpoints(history, 10) == [None, None, None]
-    assert endpoints(history, 11) == endpoints(history, 20) == [None, "1.2.3.4:80", None]
-    assert endpoints(history, 21) == [None, "1.2.3.4:81", None]
+def test_rows_are_upscaled() -> None:
+    """The largest weight becomes 65535 and the others keep their share, to the nearest."""
+    ledger = ledger_of()
+    include(ledger, row(ledger, dests=[0, 1, 2], weights=[3, 1, 2]))
+    assert list(ledger.view(1).subtensor("Weights", 24, 0)) == [(0, 65535), (1, 21845), (2, 43690)]
 
 
-def test_uids_are_in_the_order_given() -> None:
-    """The metagraph lists the hotkeys as the command line did."""
-    neurons = History(OPTIONS).metagraph(0, 0)
-    assert [(n.uid, n.hotkey) for n in neurons] == list(enumerate(OPTIONS.hotkeys))
+@pytest.mark.parametrize(
+    ("options", "changes", "error"),
+    [
+        ({}, {"dests": [1], "weights": [1, 2]}, "WeightVecNotEqualSize"),
+        ({}, {"mecid": 1}, "MechanismDoesNotExist"),
+        ({}, {"dests": [1, 1]}, "DuplicateUids"),
+        ({}, {"dests": [1, 9]}, "UidVecContainInvalidOne"),
+        ({}, {"dests": [0, 1, 2, 3], "weights": [1] * 4}, "UidsLengthExceedUidsInSubNet"),
+        ({"min_allowed_weights": 3}, {}, "WeightVecLengthIsLow"),
+        ({"max_weights_limit": 40000}, {}, "MaxWeightExceeded"),
+        ({"weights_version": 2}, {"version_key": 1}, "IncorrectWeightVersionKey"),
+        ({"commit_reveal": True}, {}, "CommitRevealEnabled"),
+    ],
+)
+def test_a_bad_row_is_included_and_fails(
+    options: dict[str, Any], changes: dict[str, Any], error: str
+) -> None:
+    """Each rule has its name, nothing is stored, and the nonce is used up all the same."""
+    ledger = ledger_of(**options)
+    assert include(ledger, row(ledger, **changes)) == [error]
+    assert list(ledger.view(1).subtensor("Weights", 24, 0)) == []
+    assert list(ledger.view(1).subtensor("LastUpdate", 24)) == [0, 0, 0]
+    assert Pool(ledger).next_nonce(VALIDATOR.ss58_address) == 1
 
 
-def test_only_the_hotkey_serves() -> None:
-    """Another's signature, another chain's, a stranger and a malformed endpoint are refused."""
-    history = History(OPTIONS)
-    good = serve_of(history, 1, "1.2.3.4:80")
-    stolen = Serve(hotkey=OPTIONS.hotkeys[0], endpoint=good.endpoint, signature=good.signature)
-    moved = Serve(hotkey=good.hotkey, endpoint="1.2.3.4:81", signature=good.signature)
-    stranger = Serve(hotkey="5" + "x" * 47, endpoint=good.endpoint, signature=good.signature)
-    for serve, reason in ((stolen, "sign"), (moved, "sign"), (stranger, "not registered")):
-        with pytest.raises(ChainError, match=reason):
-            history.serve(serve, 0)
-    for endpoint in ("host:80", "1.2.3.4", "1.2.3.4:0", "1.2.3.4:65536"):
-        with pytest.raises(ChainError, match="ip:port"):
-            history.serve(serve_of(history, 1, endpoint), 0)
-    assert endpoints(history, 50) == [None, None, None]
+def test_only_min_of_count_and_rule_is_asked() -> None:
+    """A subnet smaller than its minimum takes a row for everybody in it."""
+    ledger = ledger_of(min_allowed_weights=8)
+    assert "WeightsSet" in include(ledger, row(ledger, dests=[0, 1, 2], weights=[1, 1, 1]))
+
+
+def test_a_permit_is_needed_for_others() -> None:
+    """A neuron with stake but without permit may only weigh itself."""
+    ledger = ledger_of(validators=2)
+    ledger._write(lambda e: e.put("SubtensorModule", "ValidatorPermit", [24], [True, False, False]))
+    assert include(ledger, row(ledger, MINER)) == ["NeuronNoValidatorPermit"]
+    alone = row(ledger, MINER, nonce=1, dests=[1], weights=[9])
+    assert "WeightsSet" in include(ledger, alone)
+
+
+def test_the_rate_limit_counts_blocks() -> None:
+    """The first row is free; the next must wait, in the pool and in the block."""
+    ledger = ledger_of(weights_rate_limit=5)
+    include(ledger, row(ledger), row(ledger, nonce=1), number=1)
+    assert list(ledger.view(1).subtensor("LastUpdate", 24)) == [1, 0, 0]
+    events = [end_of(e) for e in ledger.view(1).get("System", "Events")]
+    assert "SettingWeightsTooFast" in events
+    ledger.head = 4
+    with pytest.raises(Reject, match="Custom error: 6"):
+        Pool(ledger).submit(row(ledger, nonce=2))
+    ledger.head = 5
+    assert "WeightsSet" in include(ledger, row(ledger, nonce=2))
+
+
+@pytest.mark.parametrize("key", [MINER, hotkey_from_seed(b"7", "stranger")])
+def test_rows_without_stake_do_not_enter_the_pool(key: Any) -> None:
+    """A miner's and a stranger's row are refused with subtensor's number for it."""
+    ledger = ledger_of()
+    with pytest.raises(Reject, match="Custom error: 1"):
+        Pool(ledger).submit(row(ledger, key))
+
+
+def test_endpoints_have_rules() -> None:
+    """Wrong addresses and ports fail; the rate limit is the pool's; strangers cannot serve."""
+    ledger = ledger_of(serving_rate_limit=3)
+    bad = {"ip": 0}, {"port": 0}, {"ip_type": 5}, {"ip": 1 << 40}
+    for nonce, changes in enumerate(bad):
+        (end,) = include(ledger, axon(ledger, nonce=nonce, **changes))
+        assert end.startswith("Invalid")
+    assert "AxonServed" in include(ledger, axon(ledger, nonce=4))
+    with pytest.raises(Reject, match="Custom error: 12"):
+        Pool(ledger).submit(axon(ledger, nonce=5))
+    stranger = hotkey_from_seed(b"7", "stranger")
+    assert include(ledger, axon(ledger, stranger)) == ["HotKeyNotRegisteredInSubNet"]
+
+
+def test_other_calls_are_filtered() -> None:
+    """What is not emulated is refused by name and does nothing."""
+    ledger = ledger_of()
+    hotkey = hotkey_from_seed(b"7", "stranger").ss58_address
+    call = signed(ledger, MINER, "SubtensorModule", "burned_register", hotkey=hotkey)
+    assert include(ledger, call) == ["CallFiltered"]
+
+
+def test_the_pool_refuses_what_a_node_refuses() -> None:
+    """Nonces, signatures, eras, copies and noise each have the node's words."""
+    ledger, other = ledger_of(), ledger_of(seed="other chain")
+    pool = Pool(ledger)
+    good = row(ledger)
+    pool.submit(good)
+    forged = bytearray(row(ledger, nonce=1))
+    forged[-1] ^= 1
+    ledger.head = 20
+    cases = [
+        (good, "Already Imported"),
+        (row(ledger), "outdated"),
+        (row(ledger, nonce=2), "valid in the future"),
+        (bytes(forged), "bad signature"),
+        (row(other, nonce=1), "bad signature"),
+        (b"\x00\x01noise", "Verification Error"),
+    ]
+    for raw, words in cases:
+        with pytest.raises(Reject, match=words):
+            pool.submit(raw)
+    assert len(pool) == 1
+
+
+def test_a_call_dies_with_its_era() -> None:
+    """Signed at block 0 for 16 blocks: block 15 still takes it, block 16 drops it."""
+    for number, lands in ((15, True), (16, False)):
+        ledger = ledger_of()
+        assert ("AxonServed" in include(ledger, axon(ledger), number=number)) is lands
+        assert Pool(ledger).next_nonce(MINER.ss58_address) == int(lands)
+
+
+def test_metagraph_and_neurons_tell_the_same() -> None:
+    """Two runtime calls encode: hotkeys, permits, endpoints and updates of one block."""
+    ledger = ledger_of()
+    include(ledger, row(ledger), axon(ledger))
+    methods = Methods(node_of(ledger))
+    netuid = "0x1800"
+    apis = RUNTIME.core.runtime_api_map()
+    found = {}
+    for api, method in (
+        ("SubnetInfoRuntimeApi", "get_metagraph"),
+        ("NeuronInfoRuntimeApi", "get_neurons_lite"),
+    ):
+        raw = bytes.fromhex(methods.answer("state_call", [f"{api}_{method}", netuid])[2:])
+        found[method] = RUNTIME.core.decode(apis[api][method]["output"], raw, True)
+    graph, neurons = found["get_metagraph"], found["get_neurons_lite"]
+    assert [n["hotkey"] for n in neurons] == list(graph["hotkeys"]) == OPTIONS.hotkeys
+    assert [n["validator_permit"] for n in neurons] == list(graph["validator_permit"])
+    assert [n["axon_info"]["port"] for n in neurons] == [a["port"] for a in graph["axons"]]
+    assert [a["port"] for a in graph["axons"]] == [0, 80, 0]
+    assert list(graph["last_update"]) == [1, 0, 0]
+
+
+def node_of(ledger: Ledger) -> Node:
+    """A held node around a ledger."""
+    node = Node(ledger.options, held=True)
+    node.ledger = ledger
+    node.pool = Pool(ledger)
+    return node
+
+
+def test_rpc_says_what_is_wrong() -> None:
+    """Unknown methods, wrong parameters and unknown blocks are errors, not crashes."""
+    methods = Methods(node_of(ledger_of()))
+    for method, params, code in (
+        ("no_such", [], -32601),
+        ("state_getStorage", ["0xzz"], -32602),
+        ("state_getStorage", [], -32602),
+        ("chain_getBlockHash", [[]], -32602),
+        ("state_getStorage", ["0x00", "0x" + "11" * 32], 4003),
+        ("state_call", ["Core_version", "0x"], 4003),
+    ):
+        with pytest.raises(Reject) as caught:
+            methods.answer(method, params)
+        assert caught.value.code == code
+    assert methods.answer("chain_getBlockHash", [10**6]) is None
+    assert methods.answer("chain_getHeader", ["0x" + "11" * 32]) is None
+
+
+def test_it_says_what_it_is() -> None:
+    """Anybody who connects can read what is emulated and what not."""
+    rules = Methods(node_of(ledger_of())).answer("quasar_rules", [])
+    assert any("Yuma" in line for line in rules["not_emulated"])
+    assert any("set_mechanism_weights" in line for line in rules["emulated"])
 
 
 def test_a_journal_continues_the_chain(tmp_path: Path) -> None:
-    """After a restart blocks keep their times and metagraphs their endpoints."""
+    """After a restart blocks keep their times, and state is what it was."""
     path = tmp_path / "journal"
-    history, journal = open_journal(path, OPTIONS)
-    server = LocalServer(history, journal)
-    server.take(serve_of(history, 2, "[::1]:80"))
+    journal = Journal.open(path, OPTIONS)
+    journal.write(Began(start_ms=START_MS))
+    ledger = ledger_of()
+    raws = [row(ledger), axon(ledger)]
+    journal.write(Produced(number=7, extrinsics=raws))
     journal.close()
-    later = Options(**{f: getattr(OPTIONS, f) for f in OPTIONS.__struct_fields__} | {"start_ms": 9})
-    again, journal = open_journal(path, later)
-    journal.close()
-    assert again.options == OPTIONS
-    assert endpoints(again, 0) == [None, None, None]
-    assert again.metagraph(2**40, 2**50)[2].endpoint == "[::1]:80"
+    again = Journal.open(path, OPTIONS)
+    node = Node(OPTIONS, journal=again, held=True)
+    include(ledger, *raws, number=7)
+    assert node.ledger.start_ms == START_MS
+    assert node.ledger.head == 7
+    for item, *params in (
+        ("Weights", 24, 0),
+        ("LastUpdate", 24),
+        ("Axons", 24, OPTIONS.hotkeys[1]),
+    ):
+        wanted = ledger.view(7).subtensor(item, *params)
+        assert node.ledger.view(7).subtensor(item, *params) == wanted
+    assert node.ledger.view(7).get("System", "Events") == ledger.view(7).get("System", "Events")
+    assert node.advance() == {}
+    assert node.ledger.head > 7
+    again.close()
 
 
-def test_a_journal_belongs_to_one_chain(tmp_path: Path) -> None:
+def test_a_line_cut_short_is_removed(tmp_path: Path) -> None:
+    """A crash in the middle of a write costs that block, which nobody saw, and no more."""
+    path = tmp_path / "journal"
+    journal = Journal.open(path, OPTIONS)
+    journal.write(Began(start_ms=START_MS))
+    journal.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"type":"produced","num')
+    again = Journal.open(path, OPTIONS)
+    assert again.entries == [Began(start_ms=START_MS)]
+    again.close()
+    assert path.read_bytes() == whole
+
+
+def test_a_journal_has_one_chain(tmp_path: Path) -> None:
+    """A second process on the same journal is sent away."""
+    path = tmp_path / "journal"
+    journal = Journal.open(path, OPTIONS)
+    with pytest.raises(TryAgain, match="another local chain"):
+        Journal.open(path, OPTIONS)
+    journal.close()
+
+
+@pytest.mark.parametrize("content", [b"something else\n", b"something else", b'{"seed":"7"}\n'])
+def test_a_journal_belongs_to_one_chain(tmp_path: Path, content: bytes) -> None:
     """Other options, or another file, are refused before anything is written."""
     path = tmp_path / "journal"
-    open_journal(path, OPTIONS)[1].close()
-    other = Options(**{f: getattr(OPTIONS, f) for f in OPTIONS.__struct_fields__} | {"netuid": 25})
+    Journal.open(path, OPTIONS).close()
     with pytest.raises(UsageError, match="other options"):
-        open_journal(path, other)
-    path.write_bytes(b"something else\n")
+        Journal.open(path, changed(netuid=25))
+    path.write_bytes(content)
     with pytest.raises(UsageError, match="not a local chain's journal"):
-        open_journal(path, OPTIONS)
-    assert path.read_bytes() == b"something else\n"
+        Journal.open(path, OPTIONS)
+    assert path.read_bytes() == content
 
 
-def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A journal that cannot be used ends the command with exit code 2 and one line."""
-    path = tmp_path / "journal"
-    path.write_bytes(b"something else\n")
-    assert main(["--seed", "7", "--hotkeys", "a", "--journal", str(path)]) == 2
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--hotkeys", "a"],
+        ["--hotkeys", ","],
+        ["--hotkeys", f"{OPTIONS.hotkeys[0]},{OPTIONS.hotkeys[0]}"],
+        ["--hotkeys", OPTIONS.hotkeys[0], "--tempo", "65536"],
+        ["--hotkeys", OPTIONS.hotkeys[0], "--netuid", "0"],
+    ],
+)
+def test_the_command_says_what_is_wrong(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Options that make no chain end the command with exit code 2 and one line."""
+    assert main(["--seed", "7", *arguments]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
-@pytest.mark.anyio
-async def test_a_client_that_is_not_entered_says_so() -> None:
-    """Using the client before connecting is a ChainError that shows how."""
-    with pytest.raises(ChainError, match="async with"):
-        await LocalChain("http://127.0.0.1:1").head()
+def test_compact_numbers_come_back() -> None:
+    """SCALE's three lengths, at their edges."""
+    for number in (0, 1, 63, 64, 16383, 16384, 2**30 - 1):
+        encoded = compact(number)
+        assert read_compact(encoded + b"rest") == (number, len(encoded))
+        assert encoded == bytes(RUNTIME.core.encode("Compact", number))
 
 
-def test_finality_is_two_blocks() -> None:
-    """Miners and tests rely on the lag."""
-    assert FINALITY_LAG == 2
+def test_a_held_node_waits() -> None:
+    """Block 0 is the only one until the release."""
+    node = Node(OPTIONS, held=True)
+    assert node.wait_s() == float("inf")
+    assert node.advance() is None
+    node.release()
+    assert 0 < node.wait_s() <= 0.1
+
+
+def test_a_late_process_moves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits at the release lands in block 1, also where the machine comes to it far too late;
+    so equal seeds give equal metagraphs."""
+    node = Node(OPTIONS, held=True)
+    sent = node.pool.submit(axon(node.ledger))
+    node.release()
+    monkeypatch.setattr(node, "_due", lambda: 40)
+    assert node.advance() == {sent.hash: 1}
+    assert node.ledger.head == 40
+    assert node.ledger.view(0).subtensor("Axons", 24, MINER.ss58_address) is None
+    assert node.ledger.view(1).subtensor("Axons", 24, MINER.ss58_address)["port"] == 80

@@ -1,0 +1,36 @@
+"""What a sandbox may use, and how its containers are named."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Seconds = Annotated[float, Meta(gt=0, le=3600)]
+Mebibytes = Annotated[int, Meta(ge=64, le=1 << 20)]
+Size = Annotated[int, Meta(ge=1, le=64 << 20)]
+
+
+class SandboxConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits hold for each case; a case that reaches one ends with a typed outcome."""
+
+    driver: Literal["docker"] = "docker"
+    engine: str | None = None
+    """Address of the engine, such as ``unix:///run/docker.sock``; null searches for it."""
+    image: str | None = None
+    """Name of an image with Python 3.11 or newer; null builds one from this interpreter."""
+    runtime: str | None = None
+    """The engine's OCI runtime, such as ``runsc`` for gVisor; null takes its default."""
+    timeout_s: Seconds = 30.0
+    """Wall-clock time of one case, in seconds."""
+    memory_mib: Mebibytes = 512
+    """Address space of the code; the container has a little more, for the runner."""
+    cpus: Annotated[float, Meta(ge=0.1, le=256)] = 1.0
+    pids: Annotated[int, Meta(ge=4, le=4096)] = 64
+    """Threads of one container, the runner's included; the code can start no process."""
+    output_bytes: Size = 1 << 20
+    """The longest returned value, as JSON."""
+    log_bytes: Size = 1 << 16
+    """How much of what the code prints is kept."""
+    owner: str = ""
+    """Label ``quasar.owner`` of every container: the id of the log that this sandbox serves."""
+    instance: str = ""
+    """Label ``quasar.instance``: which process started it; empty draws a random one."""

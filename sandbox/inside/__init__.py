@@ -1,0 +1,1 @@
+"""What runs in the container: the standard library and these files, nothing else of Quasar."""

@@ -1,0 +1,173 @@
+"""Finding an engine, building the image and starting the runner, as far as no engine is needed."""
+
+import io
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+import msgspec
+import pytest
+
+from quasar.errors import MissingExtra
+from quasar.sandbox import SandboxConfig, SandboxError, find_engine, open_sandbox, probe_engine
+from quasar.sandbox.bytecode import compiled
+from quasar.sandbox.container import specification
+from quasar.sandbox.engine import call, connect
+from quasar.sandbox.image import recipe, shared_libraries, standard_library, tar
+from quasar.sandbox.inside import runner
+from quasar.sandbox.program import command
+
+HEAVY = (
+    "import quasar.sandbox, sys; sys.exit('aiodocker' in sys.modules or 'aiohttp' in sys.modules)"
+)
+
+
+def test_importing_the_sandbox_brings_no_client() -> None:
+    """aiodocker comes with the first engine that is asked, not before."""
+    subprocess.run([sys.executable, "-c", HEAVY], check=True)
+
+
+@pytest.mark.anyio
+async def test_no_engine_is_found_where_none_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The address is null, the reason names it, and a sandbox cannot be opened."""
+    url = f"unix://{tmp_path}/none.sock"
+    monkeypatch.setenv("DOCKER_HOST", url)
+    assert await find_engine() is None
+    assert "none.sock" in (await probe_engine()).reason
+    with pytest.raises(SandboxError, match="no engine"):
+        async with open_sandbox():
+            pass
+
+
+@pytest.mark.anyio
+async def test_an_address_without_a_scheme_is_no_engine() -> None:
+    """Bad configuration is told, not raised, by the search."""
+    probe = await probe_engine("somewhere")
+    assert probe.url is None
+    assert "somewhere" in probe.reason
+
+
+@pytest.mark.anyio
+async def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installation without the extra says which one it needs."""
+    monkeypatch.setitem(sys.modules, "aiodocker", None)
+    with pytest.raises(MissingExtra, match=r"quasar-subnet\[validator\]"):
+        async with connect("unix:///nowhere"):
+            pass
+    assert "quasar-subnet[validator]" in (await probe_engine("unix:///nowhere")).reason
+
+
+@pytest.mark.anyio
+async def test_an_engine_that_hangs_is_a_sandbox_error() -> None:
+    """Every call has its time; what the client raises becomes our error."""
+    with pytest.raises(SandboxError, match=r"did not dream within 0\.01 s"), call("dream", 0.01):
+        await anyio.sleep_forever()
+    with pytest.raises(SandboxError, match="could not dream: no bed"), call("dream"):
+        raise AssertionError("no\nbed")
+
+
+def test_a_container_has_no_way_out() -> None:
+    """The body of the request: no network, no mount, no port, no power, no swap, no root."""
+    body = specification(SandboxConfig(memory_mib=100, pids=9), "image", {"a": "b"})
+    host = body["HostConfig"]
+    assert (host["NetworkMode"], host["ReadonlyRootfs"], host["IpcMode"]) == ("none", True, "none")
+    assert host["CapDrop"] == ["ALL"]
+    assert host["SecurityOpt"] == ["no-new-privileges:true"]
+    assert host["Memory"] == host["MemorySwap"] == 164 << 20
+    assert (host["PidsLimit"], body["User"], body["Labels"]) == (9, "65534:65534", {"a": "b"})
+    names = {"Binds", "Mounts", "Tmpfs", "PortBindings", "Init", "Privileged", "Devices", "PidMode"}
+    assert not names & (host.keys() | body.keys())
+    assert "Runtime" not in host
+    gvisor = specification(SandboxConfig(runtime="runsc"), "image", {})
+    assert gvisor["HostConfig"]["Runtime"] == "runsc"
+
+
+def test_the_runner_fits_into_a_command_line() -> None:
+    """One argument of a program has at most 128 KiB."""
+    assert max(len(argument) for argument in command(SandboxConfig())) < 100_000
+
+
+@pytest.mark.parametrize("field", ["timeout_s", "memory_mib", "cpus", "pids", "output_bytes"])
+def test_a_limit_of_nothing_is_refused(field: str) -> None:
+    """A configuration is validated when it is read."""
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({field: 0}, SandboxConfig)
+
+
+def test_no_process_is_killed_but_by_process_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Called anywhere else, the runner's cleaning up leaves before it kills."""
+
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    def no(name: str) -> Callable[..., None]:
+        return lambda *_: pytest.fail(f"{name} was reached")
+
+    assert os.getpid() != 1
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "_exit", leave)
+        patch.setattr(os, "kill", no("kill"))
+        patch.setattr(os, "waitpid", no("waitpid"))
+        with pytest.raises(SystemExit, match="97"):
+            runner.end_everything()
+        with pytest.raises(SystemExit, match="97"):
+            runner.main({}, {})  # type: ignore[typeddict-item]  # it does not come to the limits
+
+
+def test_only_one_line_of_the_project_kills_everything() -> None:
+    """The guarded kill in the runner is the only one of its kind."""
+    root = Path(runner.__file__).parents[2]
+    needles = ("kill(-1", "killpg(", "kill(0")
+    lines = [
+        (file.name, line.strip())
+        for folder in ("sandbox", "quasar", "actors", "replay", "events")
+        for file in (root / folder).rglob("*.py")
+        for line in file.read_text("utf-8").splitlines()
+        if any(needle in line for needle in needles) and "os." in line
+    ]
+    assert lines == [("runner.py", "os.kill(-1, signal.SIGKILL)")]
+
+
+def test_the_image_holds_the_interpreter_and_no_path_of_this_machine() -> None:
+    """Modules, loader and libraries are there; tests, tools and build configuration are not."""
+    made = recipe()
+    names = {path.rpartition("/")[2] for path in made.files}
+    assert {"python3", "json", "os.py", "libc.so.6"} - names == {"json"}
+    assert any(name.startswith("ld-") for name in names)
+    assert not any(n.startswith(("_sysconfigdata", "libtk", "libX")) for n in names)
+    assert not any("/test/" in path or "site-packages" in path for path in made.files)
+    assert made.name.startswith("quasar-sandbox:")
+
+
+def test_bytecode_is_the_same_each_time_and_knows_no_path_of_this_machine() -> None:
+    """Two processes compile a module alike, under its name in the image."""
+    here = {str(file): path for path, file in standard_library().items() if "/json/" in path}
+    first = compiled(here)
+    assert first == compiled(here)
+    assert len(first) == 4
+    for data in first.values():
+        assert b"/usr/" in data
+        assert str(Path(os.__file__).parent).encode() not in data.replace(b"/usr/lib", b"")
+
+
+def test_an_archive_depends_on_names_and_contents_alone() -> None:
+    """No time, no owner, no order of the caller."""
+    one = tar({"b": b"2", "a": b"1"}, ["d"])
+    assert one == tar({"a": b"1", "b": b"2"}, ["d"])
+    with tarfile.open(fileobj=io.BytesIO(one)) as archive:
+        entries = archive.getmembers()
+    assert [entry.name for entry in entries] == ["d", "a", "b"]
+    assert {(e.mtime, e.uid, e.uname, e.mode & 0o222) for e in entries} == {(0, 0, "", 0)}
+
+
+def test_without_ldd_an_image_must_be_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what to do."""
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(SandboxError, match="configure an image"):
+        shared_libraries([Path(sys.executable)])
