@@ -34,16 +34,25 @@ async def supervise(actor: Actor) -> None:
         try:
             await actor.run()
             return
-        except (Diverged, Damaged):
-            raise
         except Exception as failure:
+            first = _first_cause(failure)
+            if isinstance(first, Diverged | Damaged):
+                raise first from None
             now = anyio.current_time()
             failures = [t for t in failures if now - t < WINDOW_S] + [now]
             if len(failures) > RESTARTS:
                 raise
-            kind = type(failure).__name__
-            logger.warning("actor.restart", actor=actor.name, error=kind, detail=str(failure))
+            kind = type(first).__name__
+            logger.warning("actor.restart", actor=actor.name, error=kind, detail=str(first))
             await anyio.sleep(0.1 * 2 ** len(failures))
+
+
+def _first_cause(failure: Exception) -> Exception:
+    """An actor's own tasks fail in groups; what no restart can mend comes before the rest."""
+    if not isinstance(failure, ExceptionGroup):
+        return failure
+    causes = [_first_cause(inner) for inner in failure.exceptions]
+    return next((c for c in causes if isinstance(c, Diverged | Damaged)), causes[0])
 
 
 async def drain_on_signal(scope: anyio.CancelScope) -> None:
