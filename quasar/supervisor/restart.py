@@ -6,7 +6,7 @@ from typing import Protocol
 import anyio
 import structlog
 
-from quasar.errors import Damaged, Diverged
+from quasar.errors import ChainError, Damaged, Diverged
 
 RESTARTS = 5
 """Restarts of one actor, within WINDOW_S, before the process gives up."""
@@ -27,7 +27,7 @@ async def supervise(actor: Actor) -> None:
     """Run an actor; start it again after a failure, later each time.
 
     Raises at once what no restart can mend (Diverged, Damaged), and anything else after RESTARTS
-    failures within WINDOW_S seconds.
+    failures within WINDOW_S seconds. A chain that is away is waited for without end.
     """
     failures: list[float] = []
     while True:
@@ -40,11 +40,11 @@ async def supervise(actor: Actor) -> None:
                 raise first from None
             now = anyio.current_time()
             failures = [t for t in failures if now - t < WINDOW_S] + [now]
-            if len(failures) > RESTARTS:
+            if len(failures) > RESTARTS and not isinstance(first, ChainError):
                 raise
             kind = type(first).__name__
             logger.warning("actor.restart", actor=actor.name, error=kind, detail=str(first))
-            await anyio.sleep(0.1 * 2 ** len(failures))
+            await anyio.sleep(0.1 * 2 ** min(len(failures), 7))
 
 
 def _first_cause(failure: Exception) -> Exception:

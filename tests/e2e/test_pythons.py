@@ -19,7 +19,9 @@ def find(version: str) -> str | None:
     """An interpreter of that version that starts; a shim on PATH may not."""
     name = f"python{version}"
     code = "import sys, ensurepip, venv; print(sys.executable)"
-    for python in (f"/usr/bin/{name}", name):
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = [str(p) for p in sorted(pyenv.glob(f"{version}.*/bin/python"))]
+    for python in (f"/usr/bin/{name}", name, *found):
         try:
             done = subprocess.run([python, "-c", code], capture_output=True, text=True)
         except OSError:
