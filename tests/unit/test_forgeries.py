@@ -25,6 +25,7 @@ from quasar.events import (
     RoundScored,
     RoundSealed,
     RoundSkipped,
+    RunStarted,
     TaskAccepted,
     TaskAssigned,
     TaskSampled,
@@ -180,6 +181,17 @@ def answer_quarantined(log: Forging) -> Item:
 def second_attempt(log: Forging) -> Item:
     answer = log.one(AnswerReceived, friend)
     return log.add(answer, tried(answer))
+
+
+def attempt_after_acceptance(log: Forging) -> Item:
+    accepted = log.one(TaskAccepted)
+    return log.add(accepted, tried(log.one(AnswerReceived)))
+
+
+def attempt_after_a_restart(log: Forging) -> Item:
+    answer = log.one(AnswerReceived, friend)
+    run = msgspec.structs.replace(log.one(RunStarted).event, run=2)
+    return log.add(log.add(answer, run, "supervisor"), tried(answer), answer.actor)
 
 
 def second_answer(log: Forging) -> Item:
@@ -356,6 +368,14 @@ def resigned(log: Forging, item: Item, **changes: Any) -> Item:
     return log.edit(item, receipt=receipt, signature=key.sign(statement_bytes(receipt)).hex())
 
 
+def other_assignment_signed(log: Forging) -> Item:
+    return resigned(log, log.one(AnswerReceived), n=99)
+
+
+def other_log_signed(log: Forging) -> Item:
+    return resigned(log, log.one(AnswerReceived), log_id="00000000")
+
+
 EQUAL = "not what the rules decide"
 FORGERIES: list[tuple[str, Forgery, str, str]] = [
     ("1 reward", reward_raised, "scores", EQUAL),
@@ -376,6 +396,8 @@ FORGERIES: list[tuple[str, Forgery, str, str]] = [
     ("15 upload blamed on the miner", upload_blamed, "scores", EQUAL),
     ("16 answer quarantined", answer_quarantined, "lifecycle", "rules accept the event"),
     ("17 second attempt", second_attempt, "lifecycle", "without excuse"),
+    ("17 attempt after acceptance", attempt_after_acceptance, "lifecycle", "without excuse"),
+    ("17 attempt after a restart", attempt_after_a_restart, "lifecycle", "without excuse"),
     ("17 second answer", second_answer, "structure", "a second event in the slot answer."),
     ("19 longer deadline", longer_deadline, "tasks", EQUAL),
     ("19 in the answer alone", longer_deadline_in_answer, "lifecycle", "another deadline"),
@@ -401,6 +423,8 @@ FORGERIES: list[tuple[str, Forgery, str, str]] = [
     ("seal before the answers", sealed_early, "tasks", "no rule leads to this decision"),
     ("acceptances dropped", acceptances_dropped, "lifecycle", "without the miner's acceptance"),
     ("another cause", early_weights, "weights", "from another event"),
+    ("signed for another n", other_assignment_signed, "receipts", "another log or assignment"),
+    ("signed for another log", other_log_signed, "receipts", "another log or assignment"),
     ("the miner saw more", quoted_longer, "receipts", "shown a longer log"),
     ("the miner saw another log", quoted_other_history, "receipts", "shown another history"),
 ]
@@ -477,6 +501,15 @@ def test_an_edited_blob_is_named() -> None:
     log.edit(item, blob=log.world.log.blobs.put(b"y" * 5000))
     report = report_of(log.lines(), log.world.log.blobs)
     first_is(report, log.place(item), "receipts", "signed another answer")
+
+
+def test_a_restart_excuses_another_attempt() -> None:
+    """After a crash the validator asks again, also a miner that had accepted."""
+    log = Forging(played())
+    accepted = log.one(TaskAccepted)
+    run = msgspec.structs.replace(log.one(RunStarted).event, run=2)
+    log.add(log.add(accepted, run, "supervisor"), tried(log.one(AnswerReceived)), accepted.actor)
+    assert report_of(log.lines(), log.world.log.blobs).result == "clean"
 
 
 RESIGNED = ["1 reward", "5 answer", "9 score dropped", "28 round removed", "31 uids swapped"]
