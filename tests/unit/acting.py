@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import anyio.to_thread
 from anyio.lowlevel import checkpoint
 
 from quasar.events.envelope import decode
@@ -36,13 +37,14 @@ async def until(log: Log, enough: Callable[[list[Any]], bool]) -> list[Any]:
 
 async def quiet(log: Log) -> int:
     """The log's size once nobody has anything left to do."""
-    size = -1
-    while size != await log.head():
+    size, threads = -1, anyio.to_thread.current_default_thread_limiter()
+    while size != await log.head() or threads.borrowed_tokens:
         size = await log.head()
         for _ in range(5):
             await checkpoint()
             await anyio.wait_all_tasks_blocked()
-        await anyio.sleep(0.02)  # threads do not count as tasks
+        if threads.borrowed_tokens:
+            await anyio.sleep(0.005)  # a thread is no task that could be awaited from here
     return size
 
 
