@@ -3,12 +3,14 @@
 import hashlib
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypedDict, TypeVar
 
 import anyio
 import anyio.to_thread
 import structlog
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from quasar.actors.actor import recorded
 from quasar.door import Answer
@@ -36,6 +38,12 @@ S = TypeVar("S", Acceptance, Refusal)
 ACTOR = "inference"
 
 MAX_UNACKNOWLEDGED = 16
+
+Sender = MemoryObjectSendStream[RequestAccepted]
+Receiver = MemoryObjectReceiveStream[RequestAccepted]
+
+Owns = Callable[[str, str], bool]
+"""Whether a validator's hotkey owns a log id."""
 
 Key = tuple[str, int, int]
 """Log id, round, task."""
@@ -73,8 +81,11 @@ class InferenceActor:
 
     name = ACTOR
 
-    def __init__(self, signer: Signer, log: Log, contexts: Contexts, engine: Engine) -> None:
+    def __init__(
+        self, signer: Signer, log: Log, contexts: Contexts, engine: Engine, owns: Owns
+    ) -> None:
         self.log = log
+        self._owns = owns
         self.block: QuotedBlock | None = None
         """The miner's own newest finalised block; set by whoever follows the chain."""
         self._signer = signer
@@ -83,14 +94,19 @@ class InferenceActor:
         self._state = MinerState()
         self._turned = anyio.Event()
         """Set and renewed whenever the fold has moved."""
-        self._caught_up = False
-        self._send, self._receive = anyio.create_memory_object_stream[RequestAccepted](math.inf)
+        self._folded = 0
 
     async def run(self) -> None:
         """Answer for ever; what a crash left unanswered comes first."""
+        self._state, self._folded = MinerState(), 0
+        send, receive = anyio.create_memory_object_stream[RequestAccepted](math.inf)
+        with send, receive:
+            await self._run(send, receive)
+
+    async def _run(self, send: Sender, receive: Receiver) -> None:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._fold)
-            async for accepted in self._receive:
+            tasks.start_soon(self._fold, send)
+            async for accepted in receive:
                 request = accepted.request
                 if (request.log_id, request.round, request.task) not in self._state.produced:
                     await self._answer(accepted)
@@ -103,6 +119,9 @@ class InferenceActor:
         block: QuotedBlock | None,  # noqa: ARG002 - the desk's signature
     ) -> tuple[Acceptance | Refusal, str]:
         """Sign for a request; the same request gives the same statement, however often it comes."""
+        if not self._owns(validator, request.log_id):
+            # Else a stranger could take the places of a validator's requests before it asks.
+            raise Refused("wrong-log", "this log is not the caller's")
         named = _named(request)
         if request.hotkey != self._signer.ss58_address:
             return self._signed(Refusal(**named, reason="this is not my hotkey"))
@@ -115,6 +134,8 @@ class InferenceActor:
             signature=signature,
         )
         stored = decode((await self._append(event)).line).event
+        if (request.log_id, request.round, request.task) in self._state.produced:
+            self._discard(request.context.sha256)  # sent again, and not needed again
         if isinstance(stored, RequestAccepted) and stored.acceptance == acceptance:
             return stored.acceptance, stored.signature
         return self._signed(Refusal(**named, reason="another request had this place before"))
@@ -122,6 +143,7 @@ class InferenceActor:
     async def answer(self, validator: str, log_id: str, round: int, task: int) -> Answer:  # noqa: A002 - the field's name
         """Wait for the answer of an accepted request."""
         key = (log_id, round, task)
+        head = await self.log.head()  # what was accepted before this call is in the log
         while True:
             turned = self._turned
             accepted = self._state.accepted.get(key)
@@ -131,7 +153,7 @@ class InferenceActor:
             if produced is not None:
                 data = self.log.blobs.get(produced.answer)
                 return Answer(data, produced.receipt, produced.signature)
-            if accepted is None and self._caught_up:
+            if accepted is None and self._folded >= head:
                 raise Refused("unknown", "nothing was asked under this number")
             await turned.wait()
 
@@ -152,14 +174,12 @@ class InferenceActor:
         if not agrees:
             logger.warning("inference.outcome-disagrees", log=key[0], round=r, task=t)
 
-    async def _fold(self) -> None:
-        head = await self.log.head()
-        self._caught_up = head == 0
+    async def _fold(self, send: Sender) -> None:
         async for seen in recorded(self.log):
             self._state.evolve(seen.event)
-            self._caught_up = seen.seq >= head
+            self._folded = seen.seq
             if isinstance(seen.event, RequestAccepted):
-                self._send.send_nowait(seen.event)
+                send.send_nowait(seen.event)
             self._turned.set()
             self._turned = anyio.Event()
 
@@ -167,7 +187,7 @@ class InferenceActor:
         """Read, think, sign, store."""
         request, started = accepted.request, time.monotonic()
         text = await anyio.to_thread.run_sync(self._think, request)
-        data = text.encode()[: request.answer_bytes]
+        data = text.encode("utf-8", "replace")[: request.answer_bytes]
         receipt = self._receipt(accepted, data)
         event = AnswerProduced(
             receipt=receipt,
@@ -176,9 +196,9 @@ class InferenceActor:
             engine=self._engine.name,
             elapsed_ms=int((time.monotonic() - started) * 1000),
         )
+        await self._append(event)  # a receipt is given to nobody before it is durable
         self._state.evolve(event)
-        await self._append(event)
-        self._contexts.discard(request.context.sha256)
+        self._discard(request.context.sha256)
         logger.info(
             "inference.answered",
             round=request.round,
@@ -187,10 +207,22 @@ class InferenceActor:
             ms=event.elapsed_ms,
         )
 
+    def _discard(self, sha256: str) -> None:
+        """Free a context, unless another open request needs it too."""
+        state = self._state
+        waiting = (a.request for key, a in state.accepted.items() if key not in state.produced)
+        if all(request.context.sha256 != sha256 for request in waiting):
+            self._contexts.discard(sha256)
+
     def _think(self, request: TaskRequest) -> str:
-        context = self._contexts.path(request.context.sha256).read_text("utf-8")
+        """The engine's answer; nothing where it fails, for one bad task must not end the miner."""
         question = "\n".join(part.text for part in request.question)
-        return self._engine.answer(context, question, request.answer_bytes)
+        try:
+            context = self._contexts.path(request.context.sha256).read_text("utf-8", "replace")
+            return self._engine.answer(context, question, request.answer_bytes)
+        except Exception:
+            logger.exception("inference.failed", round=request.round, task=request.task)
+            return ""
 
     def _receipt(self, accepted: RequestAccepted, data: bytes) -> Receipt:
         log_id = accepted.request.log_id

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from functools import partial
 
 import anyio
@@ -66,12 +67,17 @@ class MinerProxy:
         self._lines: dict[int, bytes] = {}
         """Stored bytes of outcomes that are not proved to their miners yet."""
         self._queues: dict[str, MemoryObjectSendStream[Job]] = {}
+        self._streams = ExitStack()
 
     async def run(self) -> None:
         """Deliver for ever. Work that a crash left open is done first, in order."""
         self._state, self._tree = DeliveryState(), Tree()
         self._lines, self._queues = {}, {}
         head = await self.log.head()
+        with ExitStack() as self._streams:
+            await self._run(head)
+
+    async def _run(self, head: int) -> None:
         async with anyio.create_task_group() as tasks:
             if head == 0:
                 self._resume(tasks)
@@ -101,7 +107,8 @@ class MinerProxy:
     def _enqueue(self, tasks: TaskGroup, hotkey: str, job: Job) -> None:
         if hotkey not in self._queues:
             send, receive = anyio.create_memory_object_stream[Job](math.inf)
-            self._queues[hotkey] = send
+            self._queues[hotkey] = self._streams.enter_context(send)
+            self._streams.enter_context(receive)
             tasks.start_soon(_work, receive)
         self._queues[hotkey].send_nowait(job)
 

@@ -143,7 +143,7 @@ class Audit:
             f"{tallies['weights'].equal} weight decisions recomputed, bit for bit",
         ]
         if self._structure.checkpoints:
-            lines.insert(1, f"{self._structure.checkpoints} checkpoints signed by the log key")
+            lines.insert(1, f"{len(self._structure.checkpoints)} checkpoints signed by the log key")
         return lines
 
     def _not_checked(self, due: int) -> list[str]:

@@ -108,7 +108,7 @@ class DecisionCheck:
             else:
                 due += 1
         for (actor, cause), seen in self._unjudged.items():
-            gone_on = closed or (cause, 0) < self._players[actor].reached
+            gone_on = closed or cause < self._players[actor].reached[0]
             if gone_on and (actor, cause) not in self._made:
                 reason = "what follows from this event needs a secret that was never revealed"
                 self._report(seen, "tasks", reason)
@@ -126,7 +126,8 @@ class DecisionCheck:
         self._reach(seen, expected.place if expected else 0)
         if step in self._unjudged and isinstance(seen.event, SECRET):
             self._made.add(step)
-            return
+            if expected is None:
+                return
         level = level_of(seen.event)
         tally = self.tallies[level]
         tally.checked += 1

@@ -24,7 +24,8 @@ class StructureCheck:
         self.tree = Tree()
         self.opened: LogOpened | None = None
         self.origin = ""
-        self.checkpoints = 0
+        self.checkpoints: set[int] = set()
+        """Sizes of the verified ones."""
 
     def feed(self, seq: int, line: bytes, tile_hash: bytes | None) -> Recorded:
         """The event in a stored line. Raises Damaged, or CannotJudge for an unknown type."""
@@ -64,7 +65,7 @@ class StructureCheck:
             )
         if checkpoint.root != self.tree.root(checkpoint.size):
             raise Damaged(checkpoint.size, "the signed checkpoint has another root")
-        self.checkpoints += 1
+        self.checkpoints.add(checkpoint.size)
         return checkpoint.size
 
     def _decode(self, seq: int, line: bytes) -> Recorded:

@@ -1,8 +1,9 @@
 """Why a miner has its weight: from the row down to the raw answers."""
 
+import msgspec
 from msgspec import Struct
 
-from quasar.errors import UsageError
+from quasar.errors import Damaged, UsageError
 from quasar.events import (
     AnswerAbandoned,
     AnswerNotScored,
@@ -10,6 +11,8 @@ from quasar.events import (
     AnswerScored,
     BlockObserved,
     MeanReward,
+    MetagraphObserved,
+    Neuron,
     PolicyAdopted,
     RoundOpened,
     RoundRevealed,
@@ -85,13 +88,17 @@ class Why(Struct, kw_only=True):
 async def why(log: Log, hotkey: str, block: int | None = None) -> Why:
     """Explain a hotkey's weight, at the newest row or at the newest row up to ``block``.
 
-    Raises UsageError for a hotkey that this log never scored.
+    Raises UsageError for a hotkey that this log never sampled, and Damaged for a log whose events
+    do not follow from one another: an audit names what is wrong with it.
     """
     fold = _Fold(hotkey, block)
     last = await log.head()
     async for seq, line in up_to(log, last):
         fold.tree.append(leaf_hash(line))
-        fold.feed(Recorded(seq, line), log)
+        try:
+            fold.feed(Recorded(seq, line), log)
+        except (LookupError, AssertionError, ValueError):
+            raise Damaged(seq, "cannot be explained; run `quasar audit` on this log") from None
     return fold.explain()
 
 
@@ -127,6 +134,10 @@ class _Fold:
                 self._beacons[number] = block_hash
             case RoundRevealed() as revealed:
                 self._reveal(revealed)
+            case MetagraphObserved(neurons=neurons):
+                listed = msgspec.json.decode(log.blobs.get(neurons), type=list[Neuron])
+                if self._hotkey not in {n.hotkey for n in listed}:
+                    self._ema = None  # whoever leaves the subnet starts empty
             case TaskAssigned() as assigned:
                 self._hotkeys.add(assigned.hotkey)
                 if assigned.hotkey == self._hotkey:

@@ -9,7 +9,15 @@ from typing import Any, TypeVar
 import anyio
 import msgspec
 
-from quasar.events import AnyEvent, CheckpointSigned, Event, RoundScored, WeightsComputed
+from quasar.events import (
+    AnyEvent,
+    CheckpointSigned,
+    DeliveryTried,
+    Event,
+    Evidence,
+    RoundScored,
+    WeightsComputed,
+)
 from quasar.events.blobs import Blobs
 from quasar.events.envelope import Draft, decode, encode
 from quasar.events.merkle import Tree, leaf_hash
@@ -84,10 +92,12 @@ def identity_of(world: World) -> ArchiveIdentity:
 
 
 def write_archive(folder: Path, world: World, lines: list[bytes]) -> Path:
-    """The lines as a fully signed archive, with a checkpoint for each in the log and one at last."""
+    """The lines as a fully signed archive, with a checkpoint over all and each that the log has."""
     with ArchiveWriter.open(folder, identity_of(world)) as writer:
-        for held in world.log.blobs._held.values():  # type: ignore[attr-defined]
-            writer.put_blob(held)
+        named = b"".join(lines)
+        for sha256, data in world.log.blobs._held.items():  # type: ignore[attr-defined]
+            if f'"sha256":"{sha256}"'.encode() in named:
+                writer.put_blob(data)
         writer.append(lines)
         writer.flush()
         sizes = [e.size for e in map(event_of, lines) if isinstance(e, CheckpointSigned)]
@@ -157,17 +167,14 @@ class Forging:
 
     def decide_again(self) -> None:
         """Make round means and rows follow from the forged scores."""
-        players = [Play(rule, self.world.log.blobs) for rule in (ScoringRule(), WeightRule())]
-        for seq, line in enumerate(self.lines(), 1):
-            for player in players:
-                for draft in player.step(seq, line):
-                    if isinstance(draft.event, RoundScored | WeightsComputed):
-                        self._replace(draft.event)
-
-    def _replace(self, event: AnyEvent) -> None:
-        for item in self.items:
-            if item.event.slot == event.slot:
-                item.event = event
+        for rule, kind in ((ScoringRule(), RoundScored), (WeightRule(), WeightsComputed)):
+            player = Play(rule, self.world.log.blobs)
+            decided = [
+                d.event for s, line in enumerate(self.lines(), 1) for d in player.step(s, line)
+            ]
+            follows = {event.slot: event for event in decided if isinstance(event, kind)}
+            for item in self.items:
+                item.event = follows.get(item.event.slot, item.event)
 
     def lines(self) -> list[bytes]:
         """The forged log: renumbered, with its checkpoints signed again."""
@@ -177,12 +184,12 @@ class Forging:
         place = {item.seq: seq for seq, item in enumerate(self.items, 1) if item.seq}
         tree = Tree()
         for item in self.items:
-            event = item.event
+            event, cause = item.event, place.get(item.cause, item.cause)
             if isinstance(event, CheckpointSigned):
+                cause = tree.size
                 head = Checkpoint(self.world.origin, tree.size, tree.root())
                 note = sign_checkpoint(head, self.world.log_key)
                 event = CheckpointSigned(size=tree.size, root=tree.root().hex(), note=note)
-            cause = place.get(item.cause, item.cause)
             line = encode(Draft(actor=item.actor, cause=cause, event=event), item.at)
             tree.append(leaf_hash(line))
             yield line
@@ -190,3 +197,25 @@ class Forging:
     def place(self, item: Item) -> int:
         """Its number in the forged log."""
         return self.items.index(item) + 1
+
+
+def first_is(report: Report, seq: int, level: str, reason: str) -> None:
+    """The report must name this event, at this level, for this reason."""
+    first = report.first_divergence
+    assert report.result == "divergent"
+    assert report.proved == []
+    assert first is not None
+    assert (first.seq, first.level) == (seq, level), first
+    assert reason in first.reason
+
+
+def in_round(number: int) -> Callable[[Any], bool]:
+    """Events of a round."""
+    return lambda event: bool(event.round == number)
+
+
+def tried(item: Item) -> DeliveryTried:
+    """A failed first attempt at the assignment of an event."""
+    evidence = Evidence(stage="connect", code="refused", bytes=0, elapsed_ms=1)
+    e = item.event
+    return DeliveryTried(round=e.round, task=e.task, hotkey=e.hotkey, attempt=1, evidence=evidence)

@@ -12,6 +12,7 @@ app = App(
     help="A Bittensor subnet for long contexts whose every score and weight anyone can recompute.",
     version=__version__,
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,  # ``run`` gives every end its exit code
 )
 
 _start = Group.create_ordered("See it work")

@@ -20,12 +20,11 @@ def show_board(board: Leaderboard, names: dict[str, str] | None = None) -> None:
     table.add_column("weight", justify="right", style="bold", no_wrap=True)
     for line in board.lines():
         table.add_row(*_cells(line, board.buckets, names or {}, left_out))
-    out.print(
-        f"\n{board.rounds} rounds, {board.tasks} tasks, {board.answers} answers", style="bold"
-    )
+    counts = f"{board.rounds} rounds, {board.tasks} tasks, {board.answers} answers"
+    out.print(f"\n{counts}", style="bold")
     out.print(table)
     out.print(
-        "reward and raw accuracy by context length: mean ±standard error, n answers; weight: u16",
+        "reward, and raw accuracy by context length: mean, standard error, number of answers",
         style="dim",
     )
 
@@ -43,5 +42,5 @@ def _cells(line: Line, buckets: list[str], names: dict[str, str], left_out: bool
 def _summary(summary: Summary | None) -> str:
     if summary is None:
         return "-"
-    error = "" if summary.se is None else f" ±{summary.se:.2f}".replace("±0.", "±.")
-    return f"{summary.mean:.2f}{error}\nn {summary.n}"
+    error = "-" if summary.se is None else f"±{summary.se:.2f}"
+    return f"{summary.mean:.2f}\n{error}\nn {summary.n}"

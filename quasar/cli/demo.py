@@ -14,14 +14,16 @@ from quasar.cli import logs
 from quasar.cli.board import show_board
 from quasar.cli.identity import demo_miner, demo_validator
 from quasar.cli.live import Live
-from quasar.cli.output import err, out, say_json
+from quasar.cli.output import err, out, program, say_json
 from quasar.cli.processes import child
 from quasar.cli.replace import make_room
 from quasar.config import load_policy
 from quasar.errors import UsageError
+from quasar.inference import engine as find_engine
 from quasar.log.archive_reader import ArchiveLog
 from quasar.replay.finding import Report
 from quasar.rules.machine import Recorded
+from quasar.rules.policy import parse
 from quasar.rules.projections import Leaderboard
 from quasar.supervisor.restart import drain_on_signal
 from quasar.supervisor.validator import Setup, run_validator
@@ -67,7 +69,10 @@ def demo(
         raise UsageError("a demo needs at least one round and one miner")
     logs.set_up(quiet=True)
     names = [engine or ENGINES[i % len(ENGINES)] for i in range(miners)]
+    for name in names:
+        find_engine(name)
     toml = load_policy(policy)
+    parse(toml)
     folder = make_room(out)
     with tempfile.TemporaryDirectory(prefix="quasar-demo-") as work:
         err.print(f"archive: {folder}   scratch: {work} (removed at the end)", markup=False)
@@ -171,6 +176,9 @@ def show(board: Leaderboard, report: Report, folder: Path, names: dict[str, str]
     audit_command.show(report)
     best = board.lines()[0].hotkey
     out.print("\n[bold]Try next[/]")
-    out.print(f"  quasar why {folder} {best}", markup=False)
-    out.print(f"  quasar log show {folder} --type AnswerScored", markup=False)
-    out.print(f"  quasar audit {folder} --json", markup=False)
+    for words in (
+        f"why {folder} {best[:6]}",
+        f"log show {folder} --type AnswerScored",
+        f"audit {folder} --hotkey {report.signer.hotkey if report.signer else ''}",
+    ):
+        out.print(f"  {program()} {words}", markup=False, soft_wrap=True)

@@ -102,13 +102,13 @@ def _events(log: ArchiveLog, after: int) -> Iterator[tuple[int, Envelope]]:
 
 
 def _show_one(log: ArchiveLog, seq: int, json: bool) -> int:
-    for number, envelope in _events(log, seq - 1):
+    for number, envelope in _events(log, seq - 1) if seq > 0 else ():
         if json:
             _print(number, envelope, json)
         else:
-            out.print_json(msgspec.json.encode(envelope).decode())
+            out.print_json(msgspec.json.encode(envelope).decode(), ensure_ascii=True)
         return 0
-    raise UsageError(f"this log ends at event {log.manifest.last}")
+    raise UsageError(f"no event {seq}: this log holds 1 to {log.manifest.last}")
 
 
 def _print(number: int, envelope: Envelope, json: bool) -> None:

@@ -13,6 +13,7 @@ from quasar.cli.identity import demo_miner, kept_miner
 from quasar.cli.output import err, say_json
 from quasar.config import state_folder
 from quasar.events.signing import Signer
+from quasar.inference import Engine
 from quasar.inference import engine as find_engine
 from quasar.supervisor.miner import Setup, run_miner
 
@@ -65,7 +66,8 @@ def mine(
         else:
             err.print(f"{hotkey.ss58_address} answers at {endpoint}", markup=False)
 
-    anyio.run(_run, chain, netuid, hotkey, engine, home, host, port, external, ready)
+    engine_ = find_engine(engine)
+    anyio.run(_run, chain, netuid, hotkey, engine_, home, host, port, external, ready)
     return 0
 
 
@@ -73,7 +75,7 @@ async def _run(
     url: str,
     netuid: int,
     hotkey: Signer,
-    engine: str,
+    engine: Engine,
     state: Path,
     host: str,
     port: int,
@@ -84,7 +86,7 @@ async def _run(
         setup = Setup(
             hotkey=hotkey,
             chain=chain,
-            engine=find_engine(engine),
+            engine=engine,
             state=state,
             host=host,
             port=port,

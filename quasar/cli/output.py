@@ -1,6 +1,8 @@
 """Results on stdout, everything else on stderr."""
 
+import shutil
 import sys
+from pathlib import Path
 
 import msgspec
 from rich.console import Console
@@ -21,6 +23,15 @@ def printable(text: str, limit: int = 200) -> str:
         c if c.isprintable() and not _redirects(c) else f"\\x{ord(c):02x}" for c in text
     )
     return shown if len(shown) <= limit else shown[:limit] + "..."
+
+
+def program() -> str:
+    """How this very program is called from here: by name if it is on the path."""
+    called = Path(sys.argv[0])
+    found = shutil.which("quasar")
+    if called.name != "quasar" or (found and Path(found).samefile(called)):
+        return "quasar"
+    return str(called)
 
 
 def short(hotkey: str) -> str:

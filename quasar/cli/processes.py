@@ -1,6 +1,5 @@
 """Child processes of a demo: each says it is ready with one JSON line, and ends with its parent."""
 
-import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,20 +12,10 @@ import msgspec
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from quasar.errors import QuasarError
+from quasar.log.child_process import ending_with_parent
 
 READY_S = 60.0
 STOP_S = 5.0
-
-_DIE_WITH_PARENT = """
-import ctypes, os, signal, sys
-try:
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-except (OSError, AttributeError):
-    pass
-if os.getppid() == int(sys.argv[1]):
-    os.execv(sys.argv[2], sys.argv[2:])
-"""
-"""Becomes the child, having asked the kernel (of Linux) for a SIGTERM at the end of its parent."""
 
 
 class ChildFailed(QuasarError):
@@ -37,8 +26,7 @@ class ChildFailed(QuasarError):
 async def child(module: str, arguments: Sequence[str], log: Path) -> AsyncIterator[dict[str, Any]]:
     """Run ``python -m module``; gives what its first line says. Its stderr goes to ``log``."""
     with log.open("ab") as errors:
-        command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid())]
-        command += [sys.executable, "-m", module, *arguments]
+        command = ending_with_parent([sys.executable, "-m", module, *arguments])
         process = await anyio.open_process(command, stdin=DEVNULL, stdout=PIPE, stderr=errors)
     try:
         assert process.stdout is not None

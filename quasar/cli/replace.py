@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from quasar.errors import Damaged, LogError, QuasarError, TryAgain, UsageError
+from quasar.errors import Damaged, QuasarError, TryAgain, UsageError
 from quasar.events import RunStarted
 from quasar.events.envelope import decode
 from quasar.log.archive_reader import ArchiveLog

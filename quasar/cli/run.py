@@ -15,17 +15,17 @@ def run(app: App, arguments: Sequence[str] | None) -> int:
         result = app(
             list(arguments) if arguments is not None else None,
             exit_on_error=False,
-            print_error=True,
+            print_error=False,
             result_action="return_value",
         )
-    except CycloptsError:
-        return 2
+    except CycloptsError as error:
+        return _say_usage(error)
     except QuasarError as error:
         return _say(error)
     except BaseExceptionGroup as group:
         return _say_first(group)
-    except ModuleNotFoundError as missing:
-        return _say_missing(missing)
+    except ImportError as missing:
+        return _say_missing(missing, sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -33,6 +33,11 @@ def run(app: App, arguments: Sequence[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return result if isinstance(result, int) else 0
+
+
+def _say_usage(error: CycloptsError) -> int:
+    sys.stderr.write(f"quasar: {' '.join(str(error).split())} See quasar --help\n")
+    return 2
 
 
 def _say(error: QuasarError) -> int:
@@ -58,15 +63,17 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
             yield error
 
 
-EXTRA_OF = {"nats": "validator", "aiohttp": "validator", "nats_server": "validator"}
+EXTRAS = {"validate": "validator", "mine": "miner"}
+"""What a command's packages come with; a demo needs both."""
 
 
-def _say_missing(missing: ModuleNotFoundError) -> int:
-    name = (missing.name or "").partition(".")[0]
-    if name not in EXTRA_OF:
+def _say_missing(missing: ImportError, arguments: Sequence[str]) -> int:
+    cause = missing.__cause__ or missing  # cyclopts wraps what a lazy command raises
+    name = (getattr(cause, "name", None) or "").partition(".")[0]
+    if name not in {"nats", "aiohttp"}:
         raise missing
+    extra = next((EXTRAS[a] for a in arguments if a in EXTRAS), "validator,miner")
     sys.stderr.write(
-        f"quasar: this command needs the package {name!r}: "
-        f"pip install 'quasar-subnet[{EXTRA_OF[name]}]'\n"
+        f"quasar: this command needs the package {name!r}: pip install 'quasar-subnet[{extra}]'\n"
     )
     return 2

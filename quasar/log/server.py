@@ -6,7 +6,6 @@ import os
 import secrets
 import shutil
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ import msgspec
 from anyio.abc import Process
 
 from quasar.errors import LogError, TryAgain
+from quasar.log.child_process import ending_with_parent
 from quasar.log.server_program import find_server, version_of
 
 _POLL_S = 0.01
@@ -25,17 +25,6 @@ _STOP_S = 10.0
 _MAX_PAYLOAD = 2**20
 _ANY = -1
 """A port that is free."""
-
-_DIE_WITH_PARENT = """
-import ctypes, os, signal, sys
-try:
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-except (OSError, AttributeError):
-    pass
-if os.getppid() == int(sys.argv[1]):
-    os.execv(sys.argv[2], sys.argv[2:])
-"""
-"""Becomes the server, having asked the kernel for a SIGTERM at the end of its parent."""
 
 
 class _Access(msgspec.Struct, frozen=True):
@@ -173,8 +162,7 @@ async def _start(
 async def _spawn(binary: Path, folder: Path, lock: int) -> Process:
     shutil.rmtree(folder / "ports", ignore_errors=True)
     (folder / "ports").mkdir(mode=0o700)
-    command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid())]
-    command += [str(binary), "-c", str(folder / "nats.conf")]
+    command = ending_with_parent([str(binary), "-c", str(folder / "nats.conf")])
     log = os.open(folder / "server.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         return await anyio.open_process(

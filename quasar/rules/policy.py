@@ -103,8 +103,8 @@ class Policy(Section, frozen=True):
     scoring: Scoring
 
     def bucket(self, name: str) -> Bucket:
-        """The bucket of that name."""
-        return next(b for b in self.buckets if b.name == name)
+        """The bucket of that name. Raises KeyError."""
+        return {b.name: b for b in self.buckets}[name]
 
     def bucket_for(self, tokens: int) -> Bucket:
         """The smallest bucket that holds so many canonical tokens.

@@ -126,6 +126,8 @@ def _decide_epoch(state: WeightState, block: BlockObserved, blobs: Blobs) -> Any
     ]
     minimum = state.policy.scoring.minimum_samples
     standing = {n.uid: state.standings[n.hotkey] for n in neurons}
+    if all(s.samples < minimum for s in standing.values()):
+        return _deferred(block, "too-few")
     enough = {uid: s.score if s.samples >= minimum else 0.0 for uid, s in standing.items()}
     row = row_of(enough)
     if not row:

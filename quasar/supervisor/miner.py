@@ -6,16 +6,19 @@ from pathlib import Path
 
 import anyio
 
-from quasar.actors.inference import InferenceActor
+from quasar.actors.inference import InferenceActor, Owns
 from quasar.chain import Chain
 from quasar.door.contexts import Contexts
 from quasar.door.server import Door
 from quasar.events.receipt import QuotedBlock
-from quasar.events.signing import Signer
+from quasar.events.signing import Signer, log_id_of
 from quasar.inference import Engine
 from quasar.log.blobs import FolderBlobs
 from quasar.log.file import FileLog
 from quasar.supervisor.restart import drain_on_signal, supervise
+
+MAX_LOGS = 64
+"""Logs that one validator may have begun on a subnet; it begins a new one after losing its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,16 @@ class Registered:
         self._hotkeys = frozenset(n.hotkey for n in await chain.metagraph(head.number))
 
 
+def log_owner(genesis: str, netuid: int) -> Owns:
+    """Tells whose log an id is, on this subnet of this chain."""
+
+    def owns(hotkey: str, log_id: str) -> bool:
+        numbers = range(1, MAX_LOGS + 1)
+        return any(log_id_of(genesis, netuid, hotkey, n) == log_id for n in numbers)
+
+    return owns
+
+
 async def run_miner(setup: Setup, ready: Callable[[str], None]) -> None:
     """Serve until told to stop. ``ready`` is called with the published endpoint."""
     setup.state.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -57,7 +70,8 @@ async def run_miner(setup: Setup, ready: Callable[[str], None]) -> None:
     contexts = Contexts(setup.state / "contexts")
     blobs = FolderBlobs(setup.state / "blobs")
     with FileLog.open(setup.state / "miner.jsonl", blobs) as log:
-        desk = InferenceActor(setup.hotkey, log, contexts, setup.engine)
+        owns = log_owner(await setup.chain.genesis(), setup.chain.netuid)
+        desk = InferenceActor(setup.hotkey, log, contexts, setup.engine, owns)
         door = Door(setup.hotkey.ss58_address, desk, contexts, registered.__contains__)
         async with (
             anyio.create_task_group() as tasks,

@@ -6,7 +6,7 @@ from typing import Protocol
 import anyio
 import structlog
 
-from quasar.errors import Damaged, Diverged
+from quasar.errors import ChainError, Damaged, Diverged
 
 RESTARTS = 5
 """Restarts of one actor, within WINDOW_S, before the process gives up."""
@@ -27,23 +27,32 @@ async def supervise(actor: Actor) -> None:
     """Run an actor; start it again after a failure, later each time.
 
     Raises at once what no restart can mend (Diverged, Damaged), and anything else after RESTARTS
-    failures within WINDOW_S seconds.
+    failures within WINDOW_S seconds. A chain that is away is waited for without end.
     """
     failures: list[float] = []
     while True:
         try:
             await actor.run()
             return
-        except (Diverged, Damaged):
-            raise
         except Exception as failure:
+            first = _first_cause(failure)
+            if isinstance(first, Diverged | Damaged):
+                raise first from None
             now = anyio.current_time()
             failures = [t for t in failures if now - t < WINDOW_S] + [now]
-            if len(failures) > RESTARTS:
+            if len(failures) > RESTARTS and not isinstance(first, ChainError):
                 raise
-            kind = type(failure).__name__
-            logger.warning("actor.restart", actor=actor.name, error=kind, detail=str(failure))
-            await anyio.sleep(0.1 * 2 ** len(failures))
+            kind = type(first).__name__
+            logger.warning("actor.restart", actor=actor.name, error=kind, detail=str(first))
+            await anyio.sleep(0.1 * 2 ** min(len(failures), 7))
+
+
+def _first_cause(failure: Exception) -> Exception:
+    """An actor's own tasks fail in groups; what no restart can mend comes before the rest."""
+    if not isinstance(failure, ExceptionGroup):
+        return failure
+    causes = [_first_cause(inner) for inner in failure.exceptions]
+    return next((c for c in causes if isinstance(c, Diverged | Damaged)), causes[0])
 
 
 async def drain_on_signal(scope: anyio.CancelScope) -> None:

@@ -111,11 +111,6 @@ def write_policy(folder: Path, **changes: str) -> Path:
     return path
 
 
-def patient_policy(folder: Path) -> Path:
-    """Small contexts, and no round skipped however long the validator was away."""
-    return write_policy(folder, **{"max_lag_blocks = 50": "max_lag_blocks = 1_000_000"})
-
-
 def processes_naming(text: str) -> dict[int, str]:
     """Ids and command lines of running processes whose command line names it."""
     found = {}

@@ -102,6 +102,11 @@ def test_an_older_demo_is_replaced(tmp_path: Path, policy: Path) -> None:
     first = played(out, policy, "--seed", "1", miners=1)
     segment = next((out / "segments").iterdir())
     segment.write_bytes(segment.read_bytes()[:-9])  # as after a kill
+    (out / "notes.txt").write_text("mine")
+    refused = demo(out, policy)
+    assert (refused.code, (out / "notes.txt").read_text()) == (2, "mine")
+    assert segment.exists()
+    (out / "notes.txt").unlink()
     second = played(out, policy, "--seed", "2", miners=1)
     assert first["checkpoint_root"] != second["checkpoint_root"]
     assert run("audit", str(out)).code == 0
@@ -120,7 +125,7 @@ def foreign_manifest(out: Path) -> None:
 
 
 def foreign_beside(out: Path) -> None:
-    run("log", "export", "sample", str(out))
+    (out / "segments").mkdir()
     foreign_file(out)
 
 
@@ -140,8 +145,8 @@ def test_nothing_but_a_demo_is_removed(
     assert tree(out) == before
 
 
-def test_a_live_validators_archive_is_not_a_demo(tmp_path: Path, policy: Path) -> None:
-    """A folder that cannot be made is an error of one line, not a traceback."""
+def test_a_folder_that_cannot_be_made_is_said_in_one_line(tmp_path: Path, policy: Path) -> None:
+    """A path through a file ends with exit 2, not with a traceback."""
     (tmp_path / "file").write_text("x")
     result = demo(tmp_path / "file" / "d", policy)
     assert result.code == 2

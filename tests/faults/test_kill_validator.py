@@ -16,8 +16,10 @@ from quasar.events import (
     AnswerNotScored,
     AnswerReceived,
     AnswerScored,
+    BlockObserved,
     CheckpointSigned,
     RoundOpened,
+    RoundRevealed,
     RoundScored,
     RoundSkipped,
     RunStarted,
@@ -31,7 +33,7 @@ from quasar.log.archive_reader import ArchiveLog
 from quasar.rules.plan import plan_tasks
 from quasar.rules.policy import parse
 from quasar.rules.scoring import metric
-from quasar.rules.secrets import SecretChain, round_seed
+from quasar.rules.secrets import round_seed
 from tests.e2e.programs import QUASAR, processes_naming, run, start, subnet, write_policy
 
 pytestmark = pytest.mark.nats
@@ -75,17 +77,19 @@ def events_of(archive: Path) -> list[Envelope]:
 
 def unkilled_accuracy(events: list[Envelope], policy: Path) -> dict[tuple[int, int, str], float]:
     """What the miners' engine earns where nothing is ever killed: asked here, in this process."""
-    opened = next(e.event for e in events if e.event.slot == "log.open")
-    secrets = SecretChain(demo_validator(SEED).master, opened.log_id, 1)
     rules, extractive = parse(policy.read_bytes()), engine("extractive")
-    blocks = {e.event.number: e.event.hash for e in events if e.key.startswith("block.")}
+    blocks = {e.event.number: e.event.hash for e in events if isinstance(e.event, BlockObserved)}
+    secrets = {
+        e.event.round: bytes.fromhex(e.event.secret)
+        for e in events
+        if isinstance(e.event, RoundRevealed)
+    }
     found = {}
-    for e in events:
-        if not e.key.startswith("round."):
-            continue
-        number, seed = e.event.round, secrets.secret(e.event.round)
-        for task in plan_tasks(round_seed(seed, blocks[e.event.beacon_block]), rules):
-            for hotkey in e.event.participants:
+    for opened in [e.event for e in events if isinstance(e.event, RoundOpened)]:
+        number = opened.round
+        seed = round_seed(secrets[number], blocks[opened.beacon_block])
+        for task in plan_tasks(seed, rules):
+            for hotkey in opened.participants:
                 instance = task.variant(hotkey).instance
                 question = "\n".join(part.text for part in instance.question)
                 answer = extractive.answer(

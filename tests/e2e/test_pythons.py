@@ -1,0 +1,69 @@
+"""One archive, several Pythons: the same report to the last byte."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+from tests.unit.cli_archive import record
+
+ROOT = Path(__file__).parents[2]
+VERSIONS = ["3.12", "3.13"]
+
+
+def find(version: str) -> str | None:
+    """An interpreter of that version that starts; a shim on PATH may not."""
+    name = f"python{version}"
+    code = "import sys, ensurepip, venv; print(sys.executable)"
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = [str(p) for p in sorted(pyenv.glob(f"{version}.*/bin/python"))]
+    for python in (f"/usr/bin/{name}", name, *found):
+        try:
+            done = subprocess.run([python, "-c", code], capture_output=True, text=True)
+        except OSError:
+            continue
+        if done.returncode == 0:
+            return done.stdout.strip()
+    return None
+
+
+def python_with_core(version: str) -> Path:
+    """An environment with the pinned core, kept at the root of the checkout for the next run."""
+    name, folder = f"python{version}", ROOT / f".venv-{version}"
+    pins = (ROOT / "constraints.txt").read_bytes() + (ROOT / "pyproject.toml").read_bytes()
+    stamp, wanted = folder / "quasar-stamp", f"{folder} {hashlib.sha256(pins).hexdigest()}"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return folder / "bin" / "python"
+    interpreter = find(version)
+    if interpreter is None:
+        if os.environ.get("CI_REQUIRE_PYTHONS"):
+            pytest.fail(f"{name} is not installed, and CI_REQUIRE_PYTHONS is set")
+        pytest.skip(f"{name} is not installed")
+    subprocess.run([interpreter, "-m", "venv", "--clear", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    pip = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    subprocess.run([*pip, "-c", str(ROOT / "constraints.txt"), "-e", str(ROOT)], check=True)
+    stamp.write_text(wanted)
+    return python
+
+
+def report(python: Path | str, archive: Path) -> bytes:
+    """What ``quasar audit --json`` prints."""
+    command = [str(python), "-W", "error", "-m", "quasar", "audit", str(archive), "--json"]
+    return subprocess.run(command, check=True, capture_output=True, cwd=archive.parent).stdout
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_report_does_not_depend_on_the_python(version: str, tmp_path: Path) -> None:
+    """Played here, audited there and here: byte-identical reports, and clean ones."""
+    python = python_with_core(version)
+    archive = tmp_path / "archive"
+    anyio.run(record, archive)
+    there = report(python, archive)
+    assert b'"result":"clean"' in there
+    assert there == report(sys.executable, archive)
