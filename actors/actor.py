@@ -1,11 +1,13 @@
-"""What actors share: reading the log in order, and deciding by a rule."""
+"""What actors share: reading the log in order, deciding by a rule, acting on log and chain."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Generic, TypeVar
 
+import anyio
 import anyio.to_thread
 import structlog
 
+from quasar.chain import Block, ChainReader
 from quasar.events import AnyEvent
 from quasar.events.envelope import Draft
 from quasar.log import MAX_STEP, Log, Stored
@@ -78,3 +80,64 @@ class Decider(Generic[S]):
 
     async def caught_up(self, state: S) -> None:
         """Restore what a restart may have lost, from the state at the log's head."""
+
+
+class ChainWatcher:
+    """An actor with two inputs, the log and the chain's heads, and one place that acts on both."""
+
+    name: str
+
+    def __init__(self, log: Log, chain: ChainReader) -> None:
+        self.log = log
+        self._heads = chain
+        self._head: Block | None = None
+        self._folded = 0
+        self._floor = 0
+        """Nothing is done before the log is folded up to here."""
+        self._changed = anyio.Event()
+
+    async def run(self) -> None:
+        """Fold, follow and act for ever."""
+        self.reset()
+        self._head, self._folded = None, 0
+        self._floor = await self.log.head()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._follow_log)
+            tasks.start_soon(self._follow_chain)
+            while True:
+                await self._changed.wait()
+                self._changed = anyio.Event()
+                if self._head is not None and self._folded >= self._floor:
+                    await self.act(self._head)
+
+    def reset(self) -> None:
+        """Forget the state: a run begins with the first event."""
+        raise NotImplementedError
+
+    def fold(self, seen: Recorded) -> None:
+        """Take one event into the state."""
+        raise NotImplementedError
+
+    async def act(self, head: Block) -> None:
+        """Do what is due, given the newest finalised block; called whenever something moved."""
+        raise NotImplementedError
+
+    async def write(self, *events: AnyEvent, cause: int | None = None) -> None:
+        """Append a step, and act no more until it came back through the log.
+
+        Without a ``cause`` it is the newest event folded.
+        """
+        led_here = self._folded if cause is None else cause
+        drafts = [Draft(actor=self.name, cause=led_here, event=e) for e in events]
+        self._floor = (await self.log.append(drafts))[-1].seq
+
+    async def _follow_log(self) -> None:
+        async for seen in recorded(self.log):
+            self.fold(seen)
+            self._folded = seen.seq
+            self._changed.set()
+
+    async def _follow_chain(self) -> None:
+        async for head in self._heads.blocks(after=-1):
+            self._head = head
+            self._changed.set()

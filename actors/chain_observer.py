@@ -1,18 +1,17 @@
 """ChainObserver: records finalised blocks, metagraphs and parameters that decisions use."""
 
-import anyio
 import msgspec
 
-from quasar.actors.actor import recorded
-from quasar.chain import Block, Chain
+from quasar.actors.actor import ChainWatcher
+from quasar.chain import Block, ChainReader
 from quasar.events import (
     AnyEvent,
     BlockObserved,
     HyperparametersObserved,
     MetagraphObserved,
 )
-from quasar.events.envelope import Draft
 from quasar.log import Log
+from quasar.rules.machine import Recorded
 from quasar.rules.observing import (
     ACTOR,
     SUBSCRIBES,
@@ -25,58 +24,33 @@ from quasar.rules.observing import (
 _encode = msgspec.json.Encoder().encode
 
 
-class ChainObserver:
-    """Two inputs, the chain's heads and the log; one place that decides what to read next."""
+class ChainObserver(ChainWatcher):
+    """Reads from the chain what the rule wants next, and records it."""
 
     name = ACTOR
 
-    def __init__(self, log: Log, chain: Chain) -> None:
-        self.log = log
+    def __init__(self, log: Log, chain: ChainReader) -> None:
+        super().__init__(log, chain)
         self._chain = chain
         self._state = ObserverState()
-        self._head: Block | None = None
-        self._folded = 0
-        self._floor = 0
-        """Nothing is read from the chain before the log is folded up to here."""
-        self._changed = anyio.Event()
 
-    async def run(self) -> None:
-        """Observe for ever."""
-        self._state, self._folded = ObserverState(), 0
-        self._floor = await self.log.head()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._follow_log)
-            tasks.start_soon(self._follow_chain)
-            while True:
-                await self._changed.wait()
-                self._changed = anyio.Event()
-                await self._observe_due()
+    def reset(self) -> None:
+        self._state = ObserverState()
 
-    async def _follow_log(self) -> None:
-        async for seen in recorded(self.log):
-            if type(seen.event) in SUBSCRIBES:
-                self._state = evolve(self._state, seen, self.log.blobs)
-            self._folded = seen.seq
-            self._changed.set()
+    def fold(self, seen: Recorded) -> None:
+        if type(seen.event) in SUBSCRIBES:
+            self._state = evolve(self._state, seen, self.log.blobs)
 
-    async def _follow_chain(self) -> None:
-        async for head in self._chain.blocks(after=-1):
-            self._head = head
-            self._changed.set()
-
-    async def _observe_due(self) -> None:
-        """Record the next wanted block, once what this actor wrote before is folded."""
-        if self._head is None or self._folded < self._floor:
-            return
-        number = wanted(self._state, self._head.number, self._head.epoch)
+    async def act(self, head: Block) -> None:
+        """Record the next wanted block."""
+        number = wanted(self._state, head.number, head.epoch)
         if number is not None:
-            await self._observe(number, self._head.number)
+            await self._observe(number, head.number)
 
     async def _observe(self, number: int, head: int) -> None:
         block = await self._chain.block(number)
-        first = self._state.block is None
         events: list[AnyEvent] = []
-        if first:
+        if self._state.block is None:
             events.append(await self._hyperparameters(block))
         if needs_metagraph(self._state, number, block.epoch):
             events.append(await self._metagraph(block))
@@ -89,9 +63,7 @@ class ChainObserver:
                 head=head,
             )
         )
-        cause = self._folded
-        drafts = [Draft(actor=self.name, cause=cause, event=e) for e in events]
-        self._floor = (await self.log.append(drafts))[-1].seq
+        await self.write(*events)
 
     async def _metagraph(self, block: Block) -> MetagraphObserved:
         neurons = await self._chain.metagraph(block.number)

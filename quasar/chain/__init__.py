@@ -55,14 +55,11 @@ ERA_BLOCKS = 16
 """A call that is in none of so many blocks after the finalised head of its sending never will."""
 
 
-class Chain(Protocol):
-    """What Quasar needs of a chain. Only finalised state is read.
+class ChainReader(Protocol):
+    """Finalised state.
 
     Every call ends within a deadline. All raise ChainError where the chain does not answer or
-    refuses; trying again is the caller's business. The three that send (``serve``,
-    ``submit_weights``, ``set_commitment``) sign with the hotkey, return when the chain's pool has
-    the call, and raise CallRefused or FateUnknown of ``quasar.chain.errors``; whether it then
-    lands is read from finalised state.
+    refuses; trying again is the caller's business.
     """
 
     @property
@@ -90,6 +87,38 @@ class Chain(Protocol):
         """The subnet's parameters at a finalised block."""
         ...
 
+    def blocks(self, after: int) -> AsyncIterator[Block]:
+        """Finalised heads with a number above ``after``, as they come, for ever.
+
+        It may jump: a slow reader gets the newest head only.
+        """
+        ...
+
+
+class Chain(ChainReader, Protocol):
+    """What Quasar needs of a chain.
+
+    The three calls that send (``serve``, ``submit_weights``, ``set_commitment``) sign with the
+    hotkey, return when the chain's pool has the call, and raise CallRefused or FateUnknown of
+    ``quasar.chain.errors``; whether it then lands is read from finalised state.
+    """
+
+    async def weights(self, uid: int, number: int) -> dict[int, int]:
+        """A validator's row at a finalised block, uid to u16; empty where it set none."""
+        ...
+
+    async def last_update(self, uid: int, number: int) -> int:
+        """Block of a validator's last weight call, as of a finalised block; 0 for none."""
+        ...
+
+    async def commitment(self, hotkey: str, number: int) -> Commitment | None:
+        """A hotkey's commitment at a finalised block; None for none, or one of another kind."""
+        ...
+
+    async def outcome(self, extrinsic: str, number: int) -> Outcome | None:
+        """How an extrinsic went in a finalised block; None where that block does not hold it."""
+        ...
+
     async def serve(self, signer: Signer, endpoint: str) -> None:
         """Publish ``ip:port`` as the endpoint of the signer's hotkey; later metagraphs show it.
 
@@ -105,29 +134,6 @@ class Chain(Protocol):
         """
         ...
 
-    async def weights(self, uid: int, number: int) -> dict[int, int]:
-        """A validator's row at a finalised block, uid to u16; empty where it set none."""
-        ...
-
-    async def last_update(self, uid: int, number: int) -> int:
-        """Block of a validator's last weight call, as of a finalised block; 0 for none."""
-        ...
-
     async def set_commitment(self, signer: Signer, digest: Digest) -> str:
         """Send a SHA-256 that replaces the hotkey's commitment; the extrinsic's hash."""
-        ...
-
-    async def commitment(self, hotkey: str, number: int) -> Commitment | None:
-        """A hotkey's commitment at a finalised block; None for none, or one of another kind."""
-        ...
-
-    async def outcome(self, extrinsic: str, number: int) -> Outcome | None:
-        """How an extrinsic went in a finalised block; None where that block does not hold it."""
-        ...
-
-    def blocks(self, after: int) -> AsyncIterator[Block]:
-        """Finalised heads with a number above ``after``, as they come, for ever.
-
-        It may jump: a slow reader gets the newest head only.
-        """
         ...

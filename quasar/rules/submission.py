@@ -1,17 +1,22 @@
 """What WeightSetter does next with a computed row: a journal in a fixed order.
 
-WeightsComputed, WeightsIntended, a checkpoint over both, the extrinsic, WeightsSubmitted, then one of
-Confirmed, Failed, Unknown from finalised state, then Verified. An attempt is dead only when its era
-has passed on the finalised chain; then the next attempt begins with an intent of its own.
+WeightsComputed, WeightsIntended, a checkpoint over both, the extrinsic, WeightsSubmitted, then one
+of Confirmed, Failed, Unknown from finalised state, then Verified. An attempt is dead only when its
+era has passed on the finalised chain; then the next attempt begins with an intent of its own.
 """
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
+
 from quasar.events import (
     CheckpointSigned,
     Event,
     HyperparametersObserved,
+    LogOpened,
+    MetagraphObserved,
+    Neuron,
     WeightsComputed,
     WeightsConfirmed,
     WeightsFailed,
@@ -20,7 +25,10 @@ from quasar.events import (
     WeightsUnknown,
     WeightsVerified,
 )
+from quasar.events.blobs import Blobs
 from quasar.rules.machine import Recorded
+
+_neurons = msgspec.json.Decoder(list[Neuron]).decode
 
 ERA_BLOCKS = 16
 """How long an extrinsic stays valid."""
@@ -28,6 +36,8 @@ MAX_ATTEMPTS = 3
 
 SUBSCRIBES: frozenset[type[Event]] = frozenset(
     {
+        LogOpened,
+        MetagraphObserved,
         HyperparametersObserved,
         WeightsComputed,
         WeightsIntended,
@@ -61,6 +71,7 @@ class Row:
     """A computed row and what became of it."""
 
     computed: WeightsComputed
+    seq: int
     attempts: list[Attempt] = field(default_factory=list)
     verified: bool = False
 
@@ -87,6 +98,9 @@ class Row:
 class SubmissionState:
     """The fold."""
 
+    hotkey: str = ""
+    uid: int | None = None
+    """The validator's own place; None while it is not registered."""
     rows: dict[int, Row] = field(default_factory=dict)
     """By epoch; finished ones are dropped when a newer row comes."""
     covered: int = 0
@@ -151,16 +165,21 @@ class Verify(NamedTuple):
 Action = Intend | Supersede | Submit | Confirm | Lose | Verify
 
 
-def evolve(state: SubmissionState, seen: Recorded) -> SubmissionState:
+def evolve(state: SubmissionState, seen: Recorded, blobs: Blobs) -> SubmissionState:
     """Fold one event."""
     match seen.event:
+        case LogOpened(hotkey=hotkey):
+            state.hotkey = hotkey
+        case MetagraphObserved(neurons=blob):
+            uids = {n.hotkey: n.uid for n in _neurons(blobs.get(blob))}
+            state.uid = uids.get(state.hotkey)
         case HyperparametersObserved(weights_rate_limit=limit, weights_version=version):
             state.rate_limit, state.version = limit, version
         case CheckpointSigned(size=size):
             state.covered = max(state.covered, size)
         case WeightsComputed() as computed:
             state.rows = {e: row for e, row in state.rows.items() if row.open}
-            state.rows[computed.epoch] = Row(computed)
+            state.rows[computed.epoch] = Row(computed, seen.seq)
         case WeightsIntended(epoch=epoch, attempt=number, block=block):
             state.rows[epoch].attempts.append(Attempt(number, block, seen.seq))
         case WeightsSubmitted(epoch=epoch):

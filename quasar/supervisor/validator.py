@@ -32,6 +32,8 @@ from quasar.events import (
     RunStarted,
     WeightsComputed,
     WeightsDeferred,
+    WeightsFailed,
+    WeightsVerified,
 )
 from quasar.events.envelope import Draft
 from quasar.events.signing import Signer, log_id_of, log_key_statement
@@ -143,19 +145,27 @@ def _actors(setup: Setup, volume: Volume, session: ClientSession) -> Sequence[Ac
         TaskSampler(log, secrets, outbox),
         MinerProxy(log, door, outbox),
         Scorer(log),
-        WeightSetter(log),
+        WeightSetter(log, setup.chain, identity.hotkey),
         Checkpointer(log, volume.writer, identity.log_key, volume.origin),
     ]
 
 
 async def weighed(log: Log, rounds: int) -> None:
-    """Return once that many rounds are over and a weight decision followed the last of them."""
-    over = 0
+    """Return once that many rounds are over, and the first row after them met its end.
+
+    A row ends on chain and read back, or with the event that says why not; an epoch without a row
+    ends at once.
+    """
+    over, row = 0, None
     async for seen in recorded(log):
         match seen.event:
             case RoundScored() | RoundSkipped():
                 over += 1
-            case WeightsComputed() | WeightsDeferred() if over >= rounds:
+            case WeightsDeferred() if over >= rounds:
+                return
+            case WeightsComputed(epoch=epoch) if over >= rounds and row is None:
+                row = epoch
+            case WeightsVerified(epoch=epoch) | WeightsFailed(epoch=epoch) if epoch == row:
                 return
 
 

@@ -9,7 +9,6 @@ import pytest
 from quasar.actors.actor import Decider
 from quasar.actors.scorer import Scorer
 from quasar.actors.task_sampler import TaskSampler
-from quasar.actors.weight_setter import WeightSetter
 from quasar.door.outbox import Outbox
 from quasar.errors import Diverged
 from quasar.events import (
@@ -22,6 +21,7 @@ from quasar.events import (
 )
 from quasar.events.envelope import decode, payload_of
 from quasar.log.memory import MemoryLog
+from quasar.rules.weights import WeightRule
 from tests.builders import BEACON_DELAY, EVERY, World, edited
 from tests.unit.acting import acting, log_of, quiet
 
@@ -87,14 +87,18 @@ async def test_a_row_is_computed_once(world: World) -> None:
     (row,) = places(world, WeightsComputed)
     for cut in (row - 1, row):
         log = log_of(world.lines[:cut], world.log.blobs)
-        await resume(WeightSetter(log), log)
+        await resume(Decider(log, WeightRule()), log)
         assert decisions(log._lines) == decisions(world.lines[:row])
 
 
 async def test_a_complete_log_gets_nothing_new(world: World, tmp_path: Path) -> None:
     """Every actor started on a finished log stays silent."""
     log = log_of(world.lines, world.log.blobs)
-    actors = Scorer(log), WeightSetter(log), TaskSampler(log, world.secrets, Outbox(tmp_path))
+    actors = (
+        Scorer(log),
+        Decider(log, WeightRule()),
+        TaskSampler(log, world.secrets, Outbox(tmp_path)),
+    )
     async with acting(*actors):
         assert await quiet(log) == len(world.lines)
 
