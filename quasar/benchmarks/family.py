@@ -4,9 +4,24 @@ A family plugs in as an object that satisfies ``Family``; a change that alters a
 version with a new name, and the old one stays. All draws come from the seeds, by ``quasar.draw``.
 """
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
+from quasar.benchmarks.haystack import Place
 from quasar.events.task import TextPart
+
+Json = int | str | list["Json"]
+"""What a case takes and gives; nothing here needs more of JSON."""
+
+
+class Program(NamedTuple):
+    """How an answer that is code gets judged: it must define a function, which then runs."""
+
+    function_name: str
+    cases: list[list[Json]]
+    """The arguments of each call."""
+    expected: list[Json]
+    """What each call must return, computed by the family from its own reference."""
 
 
 class Instance(Protocol):
@@ -19,12 +34,25 @@ class Instance(Protocol):
 
     @property
     def answer(self) -> str:
-        """The reference answer. Cheap: a scorer needs no context."""
+        """The reference answer, to commit to. Cheap: a scorer needs no context.
+
+        For a program, ``expected`` as compact JSON.
+        """
+        ...
+
+    @property
+    def program(self) -> Program | None:
+        """Set if the answer is code to run; then the metric is one of ``PROGRAM_METRICS``."""
         ...
 
     @property
     def tokens(self) -> int:
         """Canonical tokens of the context, exactly; the same for all variants of a template."""
+        ...
+
+    @property
+    def proof(self) -> Sequence[Place]:
+        """Where the context says what the answer follows from, in reading order."""
         ...
 
     def context(self) -> str:
@@ -55,12 +83,15 @@ class Family(Protocol):
 
     @property
     def metric(self) -> str:
-        """Key of ``quasar.metrics.METRICS``."""
+        """Key of ``quasar.metrics.METRICS``, or of ``PROGRAM_METRICS`` for answers that run."""
         ...
 
     @property
     def guess_rate(self) -> float:
-        """Expected score of one who reads the question but not the context."""
+        """Expected score of one who understands nothing, whatever cheap trick is used.
+
+        Such a one may read the question and match patterns in the context.
+        """
         ...
 
     def template(self, seed: bytes, tokens: int) -> Template:

@@ -1,5 +1,7 @@
 """Invented place names: none occurs in the corpus, each has the same number of tokens."""
 
+from collections.abc import Callable
+
 from quasar.benchmarks import tokenizer
 from quasar.draw import Draw
 
@@ -46,10 +48,23 @@ NAMES = (len(_CONSONANTS) * len(_VOWELS)) ** 2 * len(_ENDINGS)
 
 def invent(draw: Draw, n: int) -> list[str]:
     """``n`` different names of NAME_TOKENS tokens each, for ``n`` of at most 100."""
+    return _invent(draw, n, lambda name: tokenizer.count(name) == NAME_TOKENS)
+
+
+def invent_people(draw: Draw, n: int) -> list[str]:
+    """As ``invent``, with NAME_TOKENS tokens after a blank too: such a name may stand anywhere."""
+
+    def fits(name: str) -> bool:
+        return tokenizer.count(name) == tokenizer.count(f" {name}") == NAME_TOKENS
+
+    return _invent(draw, n, fits)
+
+
+def _invent(draw: Draw, n: int, fits: Callable[[str], bool]) -> list[str]:
     names: list[str] = []
     for _ in range(1000):
         name = spell(draw.below(NAMES))
-        if name not in names and tokenizer.count(name) == NAME_TOKENS:
+        if name not in names and fits(name):
             names.append(name)
         if len(names) == n:
             return names

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from math import log
 
-from quasar.inference.text import NAME, NUMBER, asks_for_name, statement
+from quasar.inference.text import NAME, asks_for_name, first_name, first_number, statement
 
 _WORD = re.compile(r"[a-z]+|[0-9]+(?:,[0-9]{3})*")
 _COMMON = frozenset(
@@ -34,7 +34,7 @@ class Extractive:
                 listed = NAME.findall(comparison[2])
                 return _said(_extreme(lines, comparison[1], listed, choose), limit)
         best = lines.best(question)
-        find = _name if asks_for_name(question) else _number
+        find = first_name if asks_for_name(question) else first_number
         return _said(find(best, question), limit)
 
 
@@ -69,22 +69,9 @@ def _extreme(
     numbers: dict[str, int] = {}
     for name in names:
         query = f"{name} {quantity}"
-        if number := _number(lines.best(query), query):
+        if number := first_number(lines.best(query), query):
             numbers[name] = int(number)
     return choose(numbers, key=numbers.__getitem__) if numbers else None
-
-
-def _number(line: str, question: str) -> str | None:
-    """The first number that the question does not have itself, without separators."""
-    known = set(NUMBER.findall(question))
-    found = (number for number in NUMBER.findall(line) if number not in known)
-    return next((number.replace(",", "") for number in found), None)
-
-
-def _name(line: str, question: str) -> str | None:
-    """The first name that the question does not have itself."""
-    known = question.lower()
-    return next((name for name in NAME.findall(line) if name.lower() not in known), None)
 
 
 def _said(answer: str | None, limit: int) -> str:

@@ -1,17 +1,30 @@
-"""Metrics by name. Each is pure and total: every byte string gets a number from 0.0 to 1.0."""
+"""Metrics by name. Each is pure and total: whatever a miner sends gets a number from 0.0 to 1.0."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from quasar.metrics.exact import answer_exact
+from quasar.metrics.program import pass_rate
 
 
 class Metric(Protocol):
-    """Scores one answer."""
+    """Scores one answer that is read."""
 
     def __call__(self, answer: bytes, expected: str, /) -> float:
         """0.0 to 1.0 for the answer's bytes, already cut to their limit. Never raises."""
         ...
 
 
+class ProgramMetric(Protocol):
+    """Scores one answer that was run."""
+
+    def __call__(self, outputs: Sequence[bytes | None], expected: Sequence[object], /) -> float:
+        """0.0 to 1.0 for the recorded JSON of each case, None where there is none."""
+        ...
+
+
 METRICS: dict[str, Metric] = {"answer_exact@1": answer_exact}
-"""Every released metric; a log names them by key."""
+"""Every released metric of answers that are read; a log names them by key."""
+
+PROGRAM_METRICS: dict[str, ProgramMetric] = {"code_pass@1": pass_rate}
+"""Every released metric of answers that are run."""

@@ -131,7 +131,7 @@ def test_lines_stand_at_their_depths() -> None:
     template = FAMILY.template(b"places", 8_000)
     variant = template.instance(b"m")
     units = variant.context().splitlines(keepends=True)
-    for rank, i in enumerate(template.order):
+    for rank, i in enumerate(template.laid_out.order):
         at = len(template.haystack) * template.plan.depths[i] // 1_000_000 + rank
         assert units[at] == variant.lines()[i]
 
