@@ -30,7 +30,7 @@ from quasar.events.receipt import (
     statement_bytes,
 )
 from quasar.events.signing import Signer
-from quasar.inference import Engine
+from quasar.inference import Answered, Engine, respond
 from quasar.log import Log, Stored
 
 S = TypeVar("S", Acceptance, Refusal)
@@ -186,8 +186,8 @@ class InferenceActor:
     async def _answer(self, accepted: RequestAccepted) -> None:
         """Read, think, sign, store."""
         request, started = accepted.request, time.monotonic()
-        text = await anyio.to_thread.run_sync(self._think, request)
-        data = text.encode("utf-8", "replace")[: request.answer_bytes]
+        answered = await anyio.to_thread.run_sync(self._think, request)
+        data = answered.text.encode("utf-8", "replace")[: request.answer_bytes]
         receipt = self._receipt(accepted, data)
         event = AnswerProduced(
             receipt=receipt,
@@ -205,6 +205,8 @@ class InferenceActor:
             task=request.task,
             bucket=request.bucket,
             ms=event.elapsed_ms,
+            read=answered.kept,
+            of=answered.tokens,
         )
 
     def _discard(self, sha256: str) -> None:
@@ -214,15 +216,15 @@ class InferenceActor:
         if all(request.context.sha256 != sha256 for request in waiting):
             self._contexts.discard(sha256)
 
-    def _think(self, request: TaskRequest) -> str:
+    def _think(self, request: TaskRequest) -> Answered:
         """The engine's answer; nothing where it fails, for one bad task must not end the miner."""
         question = "\n".join(part.text for part in request.question)
         try:
             context = self._contexts.path(request.context.sha256).read_text("utf-8", "replace")
-            return self._engine.answer(context, question, request.answer_bytes)
+            return respond(self._engine, context, question, request.answer_bytes)
         except Exception:
             logger.exception("inference.failed", round=request.round, task=request.task)
-            return ""
+            return Answered("", 0, 0)
 
     def _receipt(self, accepted: RequestAccepted, data: bytes) -> Receipt:
         log_id = accepted.request.log_id

@@ -4,7 +4,7 @@ import anyio
 import structlog
 
 from quasar.actors.actor import ChainWatcher, Decider
-from quasar.chain import Block, Chain
+from quasar.chain import Block, Chain, Outcome
 from quasar.chain.errors import CallRefused, FateUnknown
 from quasar.events import (
     WeightsConfirmed,
@@ -18,16 +18,17 @@ from quasar.events.signing import Signer
 from quasar.log import Log
 from quasar.rules.machine import Recorded
 from quasar.rules.submission import (
+    ERA_BLOCKS,
     SUBSCRIBES,
     Action,
     Confirm,
+    GiveUp,
     Intend,
     Lose,
     Row,
     Seen,
     SubmissionState,
     Submit,
-    Supersede,
     Verify,
     evolve,
     next_action,
@@ -64,10 +65,15 @@ class Submitter(ChainWatcher):
         self._signer = signer
         self._state = SubmissionState()
         self._unsent: tuple[int, int] | None = None
-        """Epoch and attempt that this process intended and has not sent."""
+        """Epoch and attempt that this process intended and has not sent. A new run of the same
+        process still knows it."""
+        self._settled: int | None = None
+        """Finalised block read after this process began, and after it last sent."""
+        self._searched = 0
+        """Blocks in which the newest extrinsic was looked for already."""
 
     def reset(self) -> None:
-        self._state, self._unsent = SubmissionState(), None
+        self._state, self._settled, self._searched = SubmissionState(), None, 0
 
     def fold(self, seen: Recorded) -> None:
         if type(seen.event) in SUBSCRIBES:
@@ -82,15 +88,37 @@ class Submitter(ChainWatcher):
         if uid is None:
             await self._fail(row, len(row.attempts), "not-registered", "no uid in the metagraph")
             return
+        if self._settled is None:
+            self._settled = (await self._chain.head()).number
         seen = Seen(
             head.number,
             await self._chain.last_update(uid, head.number),
             await self._chain.weights(uid, head.number),
         )
-        ours = self._unsent == (row.computed.epoch, len(row.attempts) - 1)
-        action = next_action(self._state, seen, ours)
+        unsent = self._unsent == (row.computed.epoch, len(row.attempts) - 1)
+        action = next_action(self._state, seen, unsent, self._settled)
+        if action is None or isinstance(action, Lose):
+            failure = await self._failure(row, head.number)
+            if failure is not None:
+                code, reason = failure.code or "refused", failure.reason or "the call failed"
+                await self._fail(row, len(row.attempts) - 1, code, reason)
+                return
         if action is not None:
             await self._take(action, row, head)
+
+    async def _failure(self, row: Row, head: int) -> Outcome | None:
+        """How the newest extrinsic failed, where a block holds it and its call was refused."""
+        last = row.attempts[-1] if row.attempts else None
+        if last is None or last.extrinsic is None or last.outcome is not None:
+            return None
+        # It was sent soon after the intent, or the passing of its era must say enough.
+        newest = min(head, last.block + 2 * ERA_BLOCKS)
+        for number in range(max(last.block, self._searched) + 1, newest + 1):
+            found = await self._chain.outcome(last.extrinsic, number)
+            if found is not None and not found.done:
+                return found
+            self._searched = number
+        return None
 
     async def _take(self, action: Action, row: Row, head: Block) -> None:
         epoch = row.computed.epoch
@@ -99,8 +127,8 @@ class Submitter(ChainWatcher):
                 self._unsent = (epoch, attempt)
                 event = WeightsIntended(epoch=epoch, attempt=attempt, block=block)
                 await self.write(event, cause=row.seq)
-            case Supersede(attempt=attempt):
-                await self._fail(row, attempt, "superseded", "a newer row was computed")
+            case GiveUp(attempt=attempt, code=code, reason=reason):
+                await self._fail(row, attempt, code, reason)
             case Submit(attempt=attempt):
                 await self._send(row, attempt)
             case Confirm(attempt=attempt):
@@ -121,7 +149,7 @@ class Submitter(ChainWatcher):
 
     async def _send(self, row: Row, attempt: int) -> None:
         """Send once; whatever comes of it, this attempt is never sent again."""
-        self._unsent = None
+        self._unsent, self._settled, self._searched = None, None, 0
         epoch = row.computed.epoch
         try:
             extrinsic = await self._chain.submit_weights(self._signer, row.u16, self._state.version)

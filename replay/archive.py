@@ -24,7 +24,7 @@ class ArchiveCheck:
         """After the last event: whose archive it says it is, and every signed note."""
         self._check_identity()
         for size in self._log.checkpoint_sizes():
-            self._structure.check_note(self._note(size), size)
+            self._structure.check_note(self._note(size), size, called=f"checkpoints/{size}")
         newest = self._structure.check_note(self._note())
         if newest < self._structure.tree.size:
             raise Damaged(newest + 1, "no signed checkpoint covers this event and those after it")
@@ -36,7 +36,12 @@ class ArchiveCheck:
                 raise Damaged(1, f"the manifest names another {name} than LogOpened")
 
     def _note(self, size: int | None = None) -> str:
+        last = self._structure.tree.size
         try:
-            return self._log.checkpoint_note(size) or ""
+            note = self._log.checkpoint_note(size)
         except CannotJudge as problem:
-            raise Damaged(self._structure.tree.size, str(problem)) from None
+            raise Damaged(last, str(problem)) from None
+        if note is None:
+            name = "the checkpoint" if size is None else f"checkpoints/{size}"
+            raise Damaged(last, f"{name} is missing; get another copy of the archive")
+        return note

@@ -3,12 +3,22 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from quasar.errors import CannotJudge, Damaged
-from quasar.events import AnswerScored, LogOpened, MetagraphObserved, RoundRevealed, RunStarted
+from quasar.events import (
+    AnswerScored,
+    CodeExecuted,
+    LogOpened,
+    MetagraphObserved,
+    RoundRevealed,
+    RoundScored,
+    RunStarted,
+    WeightsDeferred,
+)
 from quasar.events.envelope import tag_of
 from quasar.log import Log
 from quasar.log.archive_reader import ArchiveLog
 from quasar.replay.archive import ArchiveCheck
 from quasar.replay.decisions import DecisionCheck
+from quasar.replay.effects import EffectsCheck
 from quasar.replay.finding import Finding, Report, Signer, Tally
 from quasar.replay.lifecycle import LifecycleCheck
 from quasar.replay.receipts import ReceiptCheck
@@ -28,12 +38,14 @@ class Audit:
         self._pinned = hotkey
         self._structure = StructureCheck(log.blobs)
         self._lifecycle = LifecycleCheck(log.blobs)
+        self._effects = EffectsCheck()
         self._receipts = ReceiptCheck(log.blobs, self._structure.tree)
         self._decisions = DecisionCheck({}, log.blobs)
         self._archive = ArchiveCheck(log, self._structure) if isinstance(log, ArchiveLog) else None
         self._damage: Finding | None = None
+        self._read_all = False
         self._runs: list[RunStarted] = []
-        self._unproved = self._metagraphs = 0
+        self._unproved = self._metagraphs = self._verdicts = self._means = self._deferrals = 0
 
     async def run(self, progress: Progress | None = None) -> Report:
         """The verdict. Raises CannotJudge where versions or blobs are missing."""
@@ -51,6 +63,7 @@ class Audit:
             self._feed(self._structure.feed(seq, line, tile_hash))
             if progress is not None:
                 progress(seq, total)
+        self._read_all = True
         if self._structure.tree.size == 0:
             raise Damaged(1, "missing: a log starts with LogOpened")
         if self._archive:
@@ -59,6 +72,7 @@ class Audit:
     def _feed(self, seen: Recorded) -> None:
         """Every check sees every event; one that an earlier event made senseless is a finding."""
         self._lifecycle.feed(seen)
+        self._effects.feed(seen)
         try:
             self._receipts.feed(seen)
             self._decisions.feed(seen)
@@ -74,8 +88,14 @@ class Audit:
                 self._runs.append(run)
             case AnswerScored(unproved=True):
                 self._unproved += 1
+            case RoundScored():
+                self._means += 1
+            case WeightsDeferred():
+                self._deferrals += 1
             case MetagraphObserved():
                 self._metagraphs += 1
+            case CodeExecuted():
+                self._verdicts += 1
 
     def _report(self) -> Report:
         due = self._decisions.finish(closed=self._lifecycle.closed)
@@ -105,6 +125,7 @@ class Audit:
     def _findings(self) -> list[Finding]:
         findings = [
             *self._lifecycle.findings,
+            *self._effects.findings,
             *self._receipts.findings,
             *self._decisions.findings,
             *self._wrong_signer(),
@@ -115,7 +136,9 @@ class Audit:
 
     def _signer(self) -> Signer | None:
         opened = self._structure.opened
-        return Signer(hotkey=opened.hotkey, pinned=self._pinned is not None) if opened else None
+        if opened is None:
+            return None
+        return Signer(hotkey=opened.hotkey, pinned=self._pinned == opened.hotkey)
 
     def _wrong_signer(self) -> list[Finding]:
         opened = self._structure.opened
@@ -135,16 +158,19 @@ class Audit:
 
     def _proved(self) -> list[str]:
         tallies = self._decisions.tallies
-        lines = [
-            f"{self._structure.tree.size} events, none missing, altered or out of order",
-            f"{tallies['tasks'].equal} task decisions made anew from the revealed seeds",
-            f"{self._receipts.tally.equal} signed statements of miners",
-            f"{tallies['scores'].equal} scores recomputed from the answers, bit for bit",
-            f"{tallies['weights'].equal} weight decisions recomputed, bit for bit",
-        ]
-        if self._structure.checkpoints:
-            lines.insert(1, f"{len(self._structure.checkpoints)} checkpoints signed by the log key")
-        return lines
+        scores, weights = tallies["scores"].equal, tallies["weights"].equal
+        means, deferrals = self._means, self._deferrals
+        scored = _counted((scores - means, "score"), (means, "round mean"))
+        weighed = _counted((weights - deferrals, "weight row"), (deferrals, "deferral"))
+        lines = {
+            "{} events, none missing, altered or out of order": self._structure.tree.size,
+            "{} checkpoints signed by the log key": len(self._structure.checkpoints),
+            "{} task decisions made anew from the revealed seeds": tallies["tasks"].equal,
+            "{} signed statements of miners": self._receipts.tally.equal,
+            f"{scored} recomputed from the answers, bit for bit": scores,
+            f"{weighed} recomputed, bit for bit": weights,
+        }
+        return [line.format(count) for line, count in lines.items() if count]
 
     def _not_checked(self, due: int) -> list[str]:
         left = ["chain: blocks, metagraphs and rows were not compared with a chain"]
@@ -152,17 +178,19 @@ class Audit:
             left.append("signer not verified: name the validator with --hotkey")
         if any(run.freshness == "none" for run in self._runs):
             left.append("freshness: none, secrets and blocks come from a public seed")
-        if not self._structure.checkpoints:
+        if self._damage and not self._read_all:
+            left.append(f"stopped at event {self._damage.seq}: the rest was not judged")
+        elif not self._structure.checkpoints and not self._damage:
             left.append("checkpoint: this log carries none")
-        if self._decisions.unrevealed:
+        if self._decisions.unrevealed and self._read_all:
             left.append(f"{self._decisions.unrevealed} steps of rounds that are not revealed yet")
-        if due:
+        if due and self._read_all:
             left.append(f"{due} decisions that were still due when the log ended")
         return left
 
     def _assumed(self) -> dict[str, int]:
         return {
-            "code_verdicts": 0,
+            "code_verdicts": self._verdicts,
             "metagraphs_without_chain": self._metagraphs,
             "unproved_faults": self._unproved,
         }
@@ -208,6 +236,11 @@ async def revealed_secrets(log: Log, last: int) -> dict[int, str]:
     except (Damaged, CannotJudge, ValueError):
         pass
     return secrets
+
+
+def _counted(*kinds: tuple[int, str]) -> str:
+    """Such as "108 scores and 3 round means", without those that there are none of."""
+    return " and ".join(f"{n} {name}{'s' if n > 1 else ''}" for n, name in kinds if n)
 
 
 def _total(counts: Iterator[int]) -> int:

@@ -4,8 +4,16 @@ from typing import Literal
 
 from msgspec import Struct
 
-Level = Literal["structure", "lifecycle", "tasks", "receipts", "scores", "weights"]
-LEVELS: tuple[Level, ...] = ("structure", "lifecycle", "tasks", "receipts", "scores", "weights")
+Level = Literal["structure", "lifecycle", "tasks", "receipts", "scores", "weights", "chain"]
+LEVELS: tuple[Level, ...] = (
+    "structure",
+    "lifecycle",
+    "tasks",
+    "receipts",
+    "scores",
+    "weights",
+    "chain",
+)
 
 
 class Finding(Struct, frozen=True, kw_only=True):

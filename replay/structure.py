@@ -5,7 +5,14 @@ from collections.abc import Iterator
 import msgspec
 
 from quasar.errors import CannotJudge, Damaged
-from quasar.events import Blob, CheckpointSigned, LogOpened, MetagraphObserved, PolicyAdopted
+from quasar.events import (
+    Blob,
+    CheckpointSigned,
+    CodeExecuted,
+    LogOpened,
+    MetagraphObserved,
+    PolicyAdopted,
+)
 from quasar.events.answer import AnswerReceived
 from quasar.events.blobs import Blobs
 from quasar.events.envelope import MAX_EVENT_BYTES, decode, is_canonical
@@ -44,10 +51,12 @@ class StructureCheck:
         self.tree.append(leaf)
         return seen
 
-    def check_note(self, note: str, named: int | None = None) -> int:
+    def check_note(
+        self, note: str, named: int | None = None, *, called: str = "the checkpoint"
+    ) -> int:
         """The size that a signed note covers, which must be the one it is named by.
 
-        Raises Damaged where the note is not this log's.
+        Raises Damaged where the note is not this log's; ``called`` is how its text names the note.
         """
         if self.opened is None:
             raise Damaged(1, "no LogOpened, so no key to check the checkpoint with")
@@ -55,16 +64,16 @@ class StructureCheck:
             key = bytes.fromhex(self.opened.log_key)
             checkpoint = open_checkpoint(note, self.origin, key)
         except (CannotJudge, BadSignature) as problem:
-            raise Damaged(self.tree.size, f"the checkpoint does not verify: {problem}") from None
+            raise Damaged(self.tree.size, f"{called} does not verify: {problem}") from None
         if named not in (None, checkpoint.size):
             raise Damaged(checkpoint.size, f"its checkpoint stands under the size {named}")
         if checkpoint.size > self.tree.size:
             raise Damaged(
                 self.tree.size + 1,
-                f"missing: the signed checkpoint covers {checkpoint.size} events",
+                f"missing: {called} is signed and covers {checkpoint.size} events",
             )
         if checkpoint.root != self.tree.root(checkpoint.size):
-            raise Damaged(checkpoint.size, "the signed checkpoint has another root")
+            raise Damaged(checkpoint.size, f"{called} is signed and has another root")
         self.checkpoints.add(checkpoint.size)
         return checkpoint.size
 
@@ -121,3 +130,5 @@ def _named_blobs(seen: Recorded) -> Iterator[Blob]:
             yield blob
         case AnswerReceived(blob=Blob() as blob):
             yield blob
+        case CodeExecuted(cases=cases):
+            yield from (case.output for case in cases if case.output)

@@ -22,9 +22,12 @@ from quasar.events import (
     WeightsComputed,
     WeightsDeferred,
 )
-from quasar.events.merkle import Tree, leaf_hash
+from quasar.events.merkle import Tree
 from quasar.log import Log
+from quasar.log.archive_reader import ArchiveLog
+from quasar.replay.archive import ArchiveCheck
 from quasar.replay.audit import up_to
+from quasar.replay.structure import StructureCheck
 from quasar.rules.machine import Recorded
 from quasar.rules.plan import plan_tasks
 from quasar.rules.policy import Policy, recorded_policy
@@ -88,25 +91,28 @@ class Why(Struct, kw_only=True):
 async def why(log: Log, hotkey: str, block: int | None = None) -> Why:
     """Explain a hotkey's weight, at the newest row or at the newest row up to ``block``.
 
-    Raises UsageError for a hotkey that this log never sampled, and Damaged for a log whose events
-    do not follow from one another: an audit names what is wrong with it.
+    The bytes are verified on the way as an audit does it: lines, tiles, blobs and checkpoints.
+    Decisions are not recomputed. Raises UsageError for a hotkey that this log never sampled, and
+    Damaged for bytes that do not verify or events that do not follow from one another.
     """
+    structure = StructureCheck(log.blobs)
+    archive = ArchiveCheck(log, structure) if isinstance(log, ArchiveLog) else None
     fold = _Fold(hotkey, block)
-    last = await log.head()
-    async for seq, line in up_to(log, last):
-        fold.tree.append(leaf_hash(line))
+    async for seq, line in up_to(log, await log.head()):
+        seen = structure.feed(seq, line, archive.next_hash(seq) if archive else None)
         try:
-            fold.feed(Recorded(seq, line), log)
+            fold.feed(seen, log)
         except (LookupError, AssertionError, ValueError):
             raise Damaged(seq, "cannot be explained; run `quasar audit` on this log") from None
-    return fold.explain()
+    if archive:
+        archive.finish()
+    return fold.explain(structure.tree)
 
 
 class _Fold:
     def __init__(self, hotkey: str, block: int | None) -> None:
         self._hotkey = hotkey
         self._block = block
-        self.tree = Tree()
         self._policy: Policy | None = None
         self._policies: dict[str, Policy] = {}
         self._opened: dict[int, RoundOpened] = {}
@@ -121,7 +127,8 @@ class _Fold:
         self._row_rounds = 0
         self._deferred: str | None = None
         self._hotkeys: set[str] = set()
-        self._newest_score = 0
+        self._now = 0
+        """The newest block."""
 
     def feed(self, seen: Recorded, log: Log) -> None:
         match seen.event:
@@ -132,6 +139,7 @@ class _Fold:
                 self._opened[opened.round] = opened
             case BlockObserved(number=number, hash=block_hash):
                 self._beacons[number] = block_hash
+                self._now = number
             case RoundRevealed() as revealed:
                 self._reveal(revealed)
             case MetagraphObserved(neurons=neurons):
@@ -152,7 +160,7 @@ class _Fold:
                 self._outcomes[(abandoned.round, abandoned.task)] = (seen.seq, failed)
             case AnswerScored(hotkey=self._hotkey) | AnswerNotScored(hotkey=self._hotkey) as score:
                 self._score(seen.seq, score)
-            case RoundScored() as scored:
+            case RoundScored() as scored if self._block is None or self._now <= self._block:
                 for reward in scored.rewards:
                     if reward.hotkey == self._hotkey:
                         self._close(seen.seq, scored.round, reward)
@@ -177,7 +185,6 @@ class _Fold:
         key = (score.round, score.task)
         assigned_seq, assigned = self._assigned[key]
         outcome_seq, text = self._outcomes[key]
-        counted = isinstance(score, AnswerScored)
         assert self._policy is not None
         self._answers.setdefault(score.round, []).append(
             ScoredAnswer(
@@ -195,8 +202,6 @@ class _Fold:
                 score_seq=seq,
             )
         )
-        if counted:
-            self._newest_score = seq
 
     def _close(self, seq: int, number: int, reward: MeanReward) -> None:
         assert self._policy is not None
@@ -216,13 +221,15 @@ class _Fold:
             )
         )
 
-    def explain(self) -> Why:
+    def explain(self, tree: Tree) -> Why:
         if self._hotkey not in self._hotkeys or self._policy is None:
             known = ", ".join(sorted(self._hotkeys)[:8]) or "none"
             raise UsageError(f"this log never sampled {self._hotkey}; it knows {known}")
         seq, row = self._row or (0, None)
         weights = row.weights if row else []
-        index = max(self._newest_score - 1, 0)
+        rounds = self._rounds[: self._row_rounds] if row else self._rounds
+        scores = [a.score_seq for r in rounds for a in r.answers if a.reward is not None]
+        index = max(scores, default=1) - 1
         return Why(
             hotkey=self._hotkey,
             weight=next((w for w in weights if w.hotkey == self._hotkey), None),
@@ -233,9 +240,9 @@ class _Fold:
             deferred=self._deferred,
             alpha=self._policy.scoring.ema_alpha,
             minimum_samples=self._policy.scoring.minimum_samples,
-            rounds=self._rounds[: self._row_rounds] if row else self._rounds,
-            score_proof=[h.hex() for h in self.tree.inclusion(index, self.tree.size)],
+            rounds=rounds,
+            score_proof=[h.hex() for h in tree.inclusion(index, tree.size)],
             score_index=index,
-            root=self.tree.root().hex(),
-            size=self.tree.size,
+            root=tree.root().hex(),
+            size=tree.size,
         )

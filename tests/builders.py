@@ -94,7 +94,13 @@ class Play:
 class World:
     """A validator, its miners and its chain, in virtual time."""
 
-    def __init__(self, miners: int = 3, policy: bytes | None = None, rounds: int | None = None):
+    def __init__(
+        self,
+        miners: int = 3,
+        policy: bytes | None = None,
+        rounds: int | None = None,
+        sandbox: str | None = None,
+    ):
         self.now = START_NS
         self.log = MemoryLog(clock=lambda: self.now)
         self.hotkey: Signer = hotkey_from_seed(SEED, "validator")
@@ -105,6 +111,7 @@ class World:
             self.miners[key.ss58_address] = key
         self.policy = small_policy() if policy is None else policy
         self.rounds = rounds
+        self.sandbox = sandbox
         self.genesis = self.block_hash(0)
         self.log_id = log_id_of(self.genesis, 24, self.hotkey.ss58_address, 1)
         self.origin = origin_of(24, self.hotkey.ss58_address, self.log_id, 1)
@@ -153,7 +160,7 @@ class World:
                 rounds=self.rounds,
                 versions={},
                 digests={},
-                sandbox=None,
+                sandbox=self.sandbox,
             ),
         )
         blob = self.log.blobs.put(self.policy)

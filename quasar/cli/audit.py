@@ -6,11 +6,13 @@ import anyio
 from cyclopts import Parameter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from quasar.chain import Chain
 from quasar.cli.output import err, out, say_json
-from quasar.cli.source import open_source
+from quasar.cli.source import check_hotkey, check_network, open_source
 from quasar.log import Log
+from quasar.log.archive_reader import ArchiveLog
 from quasar.replay.audit import audit as audit_log
-from quasar.replay.finding import Report
+from quasar.replay.finding import Report, Signer
 
 
 def audit(
@@ -18,12 +20,14 @@ def audit(
     /,
     *,
     hotkey: str | None = None,
+    chain: str | None = None,
+    netuid: int | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Recompute every decision of a log and verify every signature in it.
 
     Exit code 0: clean. 1: something does not hold; the first event that shows it is named.
-    2: the log cannot be read or judged.
+    2: the log cannot be read or judged. 75: the chain cannot be reached.
 
     Parameters
     ----------
@@ -31,40 +35,74 @@ def audit(
         Folder of an archive, or ``sample`` for the recorded log that comes with the package.
     hotkey
         The validator whose log this must be. Without it the signer is not verified.
+    chain
+        Compare blocks, metagraphs, rows and anchors with this chain too: a network's name or URL.
+        Old blocks need a node that keeps their state (an archive node).
+    netuid
+        The subnet there; else the log's own.
     json
         Print one JSON object.
     """
+    if hotkey is not None:
+        check_hotkey(hotkey)
+    if chain is not None:
+        check_network(chain)
     log = open_source(source)
-    report = anyio.run(run_audit, log, hotkey, not json)
+    report = anyio.run(_judge, log, hotkey, chain, netuid, not json)
     if json:
         say_json(report)
     else:
-        show(report)
+        show(report, hotkey)
     return 0 if report.result == "clean" else 1
 
 
-async def run_audit(log: Log, hotkey: str | None, bar: bool) -> Report:
-    """An audit with a progress bar on stderr."""
-    columns = (TextColumn("auditing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+async def _judge(
+    log: ArchiveLog, hotkey: str | None, network: str | None, netuid: int | None, bar: bool
+) -> Report:
+    if network is None:
+        return await run_audit(log, hotkey, bar)
+    from quasar.cli.audit_chain import open_chain
+
+    async with open_chain(log, network, netuid) as chain:
+        return await run_audit(log, hotkey, bar, chain)
+
+
+async def run_audit(log: Log, hotkey: str | None, bar: bool, chain: Chain | None = None) -> Report:
+    """An audit with a progress bar on stderr, compared with the chain if there is one."""
+    columns = (
+        TextColumn("auditing {task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=err, transient=True, disable=not bar) as progress:
-        task = progress.add_task("events", total=await log.head())
-        return await audit_log(
+        total = await log.head()
+        replayed = progress.add_task("events", total=total)
+        report = await audit_log(
             log,
             hotkey=hotkey,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
+            progress=lambda done, _: progress.update(replayed, completed=done),
+        )
+        if chain is None:
+            return report
+        from quasar.cli.audit_chain import compare
+
+        compared = progress.add_task("chain", total=total)
+        return await compare(
+            log, report, chain, lambda done, _: progress.update(compared, completed=done)
         )
 
 
-def show(report: Report) -> None:
-    """The verdict for people."""
+def show(report: Report, named: str | None = None) -> None:
+    """The verdict for people; ``named`` is the validator whose log this must be."""
     if report.result == "clean":
         out.print(f"[bold green]CLEAN[/]  {report.events} events")
     else:
-        out.print(f"[bold red]DIVERGENT[/]  {report.findings} findings, the first:")
+        findings = "1 finding" if report.findings == 1 else f"{report.findings} findings, the first"
+        out.print(f"[bold red]DIVERGENT[/]  {findings}:")
         _show_finding(report)
     if report.signer:
-        pinned = "as you named it" if report.signer.pinned else "as the log says"
-        out.print(f"signed by {report.signer.hotkey} ({pinned})")
+        out.print(f"signed by {report.signer.hotkey} ({_whose(report.signer, named)})")
     for line in report.proved:
         out.print(f"  [green]proved[/]       {line}")
     for line in report.not_checked:
@@ -76,10 +114,17 @@ def show(report: Report) -> None:
         out.print(f"  [yellow]disputed[/]     {report.disputes} receipts that are not in this log")
 
 
+def _whose(signer: Signer, named: str | None) -> str:
+    if signer.pinned:
+        return "as you named it"
+    return "as the log says" if named is None else "NOT the one you named"
+
+
 def _show_finding(report: Report) -> None:
     first = report.first_divergence
     assert first is not None
-    out.print(f"  event {first.seq} {first.type} ({first.level}): {first.reason}", markup=False)
+    named = f"event {first.seq} {first.type}".rstrip()
+    out.print(f"  {named} ({first.level}): {first.reason}", markup=False)
     if first.field:
         out.print(f"    field      {first.field}", markup=False)
         out.print(f"    recorded   {first.recorded}", markup=False)

@@ -16,7 +16,7 @@ from quasar.cli.identity import demo_miner, demo_validator
 from quasar.cli.live import Live
 from quasar.cli.output import err, out, program, say_json
 from quasar.cli.processes import child
-from quasar.cli.replace import make_room
+from quasar.cli.replace import room, was_played
 from quasar.config import load_policy
 from quasar.errors import UsageError
 from quasar.inference import engine as find_engine
@@ -73,31 +73,36 @@ def demo(
         find_engine(name)
     toml = load_policy(policy)
     parse(toml)
-    folder = make_room(out)
-    with tempfile.TemporaryDirectory(prefix="quasar-demo-") as work:
-        err.print(f"archive: {folder}   scratch: {work} (removed at the end)", markup=False)
-        finished = anyio.run(play, rounds, names, seed, toml, folder, Path(work), not json)
-    if not finished:
-        err.print(f"stopped; what was played: quasar audit {folder}", markup=False)
-        return STOPPED
-    return conclude(folder, seed, names, json)
+    with room(out), tempfile.TemporaryDirectory(prefix="quasar-demo-") as work:
+        err.print(f"archive: {out}   scratch: {work} (removed at the end)", markup=False)
+        report = anyio.run(play, rounds, names, seed, toml, out, Path(work), not json)
+    if report is not None:
+        return conclude(out, seed, names, report, json)
+    if was_played(out):
+        err.print(f"stopped; what was played: {program()} audit {out}", markup=False)
+    else:
+        err.print("stopped before anything was played", markup=False)
+    return STOPPED
 
 
 async def play(
     rounds: int, engines: list[str], seed: int, policy: bytes, folder: Path, work: Path, bar: bool
-) -> bool:
-    """Block source, miners and validator, until the last round is weighed; False if stopped."""
-    finished = False
+) -> Report | None:
+    """Block source, miners and validator, until the last round is weighed; None if stopped.
+
+    Gives the audit of the archive, made while the chain is still there to compare with.
+    """
+    report = None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(drain_on_signal, tasks.cancel_scope)
-        finished = await _play(rounds, engines, seed, policy, folder, work, bar)
+        report = await _play(rounds, engines, seed, policy, folder, work, bar)
         tasks.cancel_scope.cancel()
-    return finished
+    return report
 
 
 async def _play(
     rounds: int, engines: list[str], seed: int, policy: bytes, folder: Path, work: Path, bar: bool
-) -> bool:
+) -> Report | None:
     identity = demo_validator(seed)
     hotkeys = [identity.hotkey.ss58_address]
     hotkeys += [demo_miner(seed, i).ss58_address for i in range(len(engines))]
@@ -130,7 +135,10 @@ async def _play(
             allow_private=True,
         )
         with live:
-            return (await run_validator(setup, watch=live.watch)).finished
+            ended = await run_validator(setup, watch=live.watch)
+        if not ended.finished:
+            return None
+        return await audit_command.run_audit(ArchiveLog(folder), hotkeys[0], bar, chain)
 
 
 def load_names(seed: int, engines: list[str]) -> dict[str, str]:
@@ -138,13 +146,10 @@ def load_names(seed: int, engines: list[str]) -> dict[str, str]:
     return {demo_miner(seed, i).ss58_address: name for i, name in enumerate(engines)}
 
 
-def conclude(folder: Path, seed: int, engines: list[str], json: bool) -> int:
-    """Leaderboard, weights and verdict, all read back from the archive alone."""
-    log = ArchiveLog(folder)
-    hotkey = demo_validator(seed).hotkey.ss58_address
-    report = anyio.run(audit_command.run_audit, log, hotkey, not json)
+def conclude(folder: Path, seed: int, engines: list[str], report: Report, json: bool) -> int:
+    """Leaderboard and weights, read back from the archive alone, and the verdict."""
     board = Leaderboard()
-    for number, line in log.lines():
+    for number, line in ArchiveLog(folder).lines():
         board.feed(Recorded(number, line))
     if json:
         say_json(summary(board, report))

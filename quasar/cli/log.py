@@ -7,9 +7,10 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from quasar.cli.output import out, printable, say_json
+from quasar.cli.event_line import words
+from quasar.cli.output import out, say_json
 from quasar.cli.source import open_source
-from quasar.errors import UsageError
+from quasar.errors import Damaged, UsageError
 from quasar.events import EVENT_TYPES, ValidatorEvent
 from quasar.events.envelope import Envelope, decode
 from quasar.log.archive import copy_archive
@@ -26,7 +27,7 @@ def show(
     type: str | None = None,  # noqa: A002 - it is the flag's name
     json: Json = False,
 ) -> int:
-    """Print events, or one of them in full.
+    """Print events, or one of them in full. Each line is compared with its hash on the way.
 
     Parameters
     ----------
@@ -41,6 +42,8 @@ def show(
     """
     if type is not None and type not in EVENT_TYPES:
         raise UsageError(f"no event type {type!r}: one of {', '.join(sorted(EVENT_TYPES))}")
+    if type is not None and seq is not None:
+        raise UsageError("give the number of one event, or --type, not both")
     log = open_source(source)
     if seq is not None:
         return _show_one(log, seq, json)
@@ -53,7 +56,7 @@ def show(
 def tail(
     source: str, /, *, lines: Annotated[int, Parameter(alias="-n")] = 10, json: Json = False
 ) -> int:
-    """Print the last events.
+    """Print the last events. Each line is compared with its hash on the way.
 
     Parameters
     ----------
@@ -64,6 +67,8 @@ def tail(
     json
         One JSON object an event.
     """
+    if lines < 1:
+        raise UsageError(f"-n must be at least 1, not {lines}")
     log = open_source(source)
     for number, envelope in _events(log, max(0, log.manifest.last - lines)):
         _print(number, envelope, json)
@@ -97,8 +102,12 @@ def schema(*, json: Json = True) -> int:  # noqa: ARG001 - it is always JSON
 
 
 def _events(log: ArchiveLog, after: int) -> Iterator[tuple[int, Envelope]]:
-    for number, line in log.lines(after):
-        yield number, decode(line)
+    for number, line in log.verified():
+        if number > after:
+            try:
+                yield number, decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+                raise Damaged(number, f"not an event: {problem}") from None
 
 
 def _show_one(log: ArchiveLog, seq: int, json: bool) -> int:
@@ -115,14 +124,5 @@ def _print(number: int, envelope: Envelope, json: bool) -> None:
     if json:
         say_json({"seq": number, **msgspec.to_builtins(envelope)})
         return
-    fields = msgspec.to_builtins(envelope.event)
-    name = fields.pop("type")
-    words = " ".join(
-        f"{k}={_brief(v)}" for k, v in fields.items() if not isinstance(v, dict | list)
-    )
-    out.print(f"{number:>6}  {name:<22} {printable(words, 150)}", markup=False, soft_wrap=True)
-
-
-def _brief(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 24 else f"{text[:10]}..{text[-4:]}"
+    name = type(envelope.event).__name__
+    out.print(f"{number:>6}  {name:<22} {words(envelope.event)}", markup=False)

@@ -11,6 +11,7 @@ from quasar.chain.bittensor import BittensorChain
 from quasar.cli import logs
 from quasar.cli.identity import demo_miner, kept_miner
 from quasar.cli.output import err, say_json
+from quasar.cli.source import check_network
 from quasar.config import state_folder
 from quasar.events.signing import Signer
 from quasar.inference import Engine
@@ -40,7 +41,8 @@ def mine(
     netuid
         The subnet.
     engine
-        What answers: extractive (reads the context, no model), empty or random (for contrast).
+        What answers: extractive (reads the context, no model), transformers:FOLDER (a language
+        model, see `quasar model get`), empty or random (for contrast).
     state
         Private folder for the key, the miner's log and contexts.
     host
@@ -56,6 +58,7 @@ def mine(
     json
         Print the endpoint as a JSON object once the door is open.
     """
+    check_network(chain)
     logs.set_up()
     home = state or state_folder() / "miner"
     hotkey = kept_miner(home) if seed is None else demo_miner(seed, index)

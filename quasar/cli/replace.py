@@ -1,6 +1,8 @@
 """Makes room for a demo's archive. Only an older demo is ever removed."""
 
 import shutil
+from collections.abc import Iterator, Set
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -9,33 +11,78 @@ from quasar.errors import Damaged, QuasarError, TryAgain, UsageError
 from quasar.events import RunStarted
 from quasar.events.envelope import decode
 from quasar.log.archive_reader import ArchiveLog
-from quasar.log.files import is_locked
+from quasar.log.files import FolderLock, is_locked
 
 PARTS = frozenset({"manifest.json", "segments", "blobs", "tile", "checkpoint", "checkpoints"})
 """What an archive consists of."""
 
 
-def make_room(folder: Path) -> Path:
-    """An empty folder for an archive, where an older demo's is removed.
+HELD = "segments"
+"""A demo holds this part from before its first process starts; the archive's writer holds the
+folder itself, and that only once it writes."""
 
-    Raises UsageError where the folder holds anything else, TryAgain where a demo still runs.
+
+@contextmanager
+def room(folder: Path) -> Iterator[None]:
+    """An empty folder for an archive, held until the end; an older demo's archive is removed.
+
+    A folder in which nothing was played is gone afterwards. Raises UsageError where the folder
+    holds anything else, TryAgain where another demo has it.
     """
+    lock = _make_room(folder)
     try:
-        names = {path.name for path in folder.iterdir()} if folder.exists() else set()
-        if names:
-            _check_demo(folder, names)
-            _remove(folder, names)
+        yield
+    finally:
+        lock.release()
+        if not was_played(folder):
+            with suppress(OSError):
+                _remove(folder, PARTS & {path.name for path in folder.iterdir()})
+                folder.rmdir()  # refused where there is anything else
+
+
+def was_played(folder: Path) -> bool:
+    """Whether there is an archive with events."""
+    try:
+        return ArchiveLog(folder).manifest.last > 0
+    except QuasarError:
+        return False
+
+
+def _make_room(folder: Path) -> FolderLock:
+    try:
         folder.mkdir(parents=True, exist_ok=True)
+        lock = _lock(folder, folder)
+        try:
+            names = {path.name for path in folder.iterdir()}
+            if names:
+                _check_demo(folder, names)
+                _remove(folder, names)
+            (folder / HELD).mkdir()
+            return _lock(folder / HELD, folder)
+        finally:
+            lock.release()
     except OSError as error:
         raise UsageError(
             f"{folder} cannot be the archive ({error.strerror}): name another --out"
         ) from None
-    return folder
+
+
+def _lock(part: Path, folder: Path) -> FolderLock:
+    try:
+        return FolderLock(part)
+    except TryAgain:
+        raise _taken(folder) from None
+
+
+def _taken(folder: Path) -> TryAgain:
+    return TryAgain(f"another demo writes {folder}: wait for it, or name another --out")
 
 
 def _check_demo(folder: Path, names: set[str]) -> None:
-    if is_locked(folder):
-        raise TryAgain(f"another demo writes {folder}: wait for it, or name another --out")
+    if HELD in names and (folder / HELD).is_dir() and is_locked(folder / HELD):
+        raise _taken(folder)
+    if names == {HELD} and not any((folder / HELD).iterdir()):
+        return  # a demo that was killed while it started
     if not names <= PARTS or not _is_demo(folder):
         raise UsageError(f"{folder} holds something that is not a demo: name another --out")
 
@@ -55,7 +102,7 @@ def _is_demo(folder: Path) -> bool:
     return log.manifest.last == 0
 
 
-def _remove(folder: Path, names: set[str]) -> None:
+def _remove(folder: Path, names: Set[str]) -> None:
     """What shows that this is a demo goes last, so that a crash on the way changes little."""
     for name in sorted(names, key=_late):
         path = folder / name

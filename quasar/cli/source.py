@@ -1,8 +1,12 @@
-"""Opens what a person names as a log."""
+"""What a person names: a log, a validator, a chain. A slip of the pen is told at once, exit 2."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from bittensor_core import ss58_decode
 
 from quasar.config import sample_archive
+from quasar.errors import UsageError
 from quasar.log.archive_reader import ArchiveLog
 
 
@@ -10,3 +14,26 @@ def open_source(source: str) -> ArchiveLog:
     """``sample``, or the folder of an archive."""
     folder = sample_archive() if source == "sample" else Path(source)
     return ArchiveLog(folder)
+
+
+def check_hotkey(text: str) -> None:
+    """Raises UsageError for what is no SS58 address."""
+    try:
+        ss58_decode(text)
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is not an SS58 address: give the validator's whole hotkey, such as 5F..."
+        ) from None
+
+
+def check_network(text: str) -> None:
+    """Raises UsageError for a URL that leads nowhere. A name is judged where it is looked up."""
+    if "://" not in text:
+        return
+    try:
+        url = urlsplit(text)
+        good = url.scheme in {"ws", "wss", "http", "https"} and url.hostname and url.port != 0
+    except ValueError:  # no port number, or half an IPv6 address
+        good = False
+    if not good:
+        raise UsageError(f"{text!r} is not the URL of a chain: give one like ws://127.0.0.1:9944")

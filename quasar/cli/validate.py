@@ -4,12 +4,19 @@ from pathlib import Path
 from typing import Annotated
 
 import anyio
+import structlog
 from cyclopts import Parameter
 
+from quasar.chain import Chain
 from quasar.chain.bittensor import BittensorChain
 from quasar.cli import logs, output
 from quasar.cli.identity import demo_validator, kept_validator
+from quasar.cli.source import check_network
 from quasar.config import load_policy, state_folder
+from quasar.errors import UsageError
+from quasar.log.archive_reader import ArchiveLog
+from quasar.log.manifest import NAME as MANIFEST
+from quasar.rules.policy import parse
 from quasar.supervisor.validator import Ended, Identity, Setup, run_validator
 
 
@@ -47,13 +54,14 @@ def validate(
     json
         Print one JSON object at the end.
     """
+    check_network(chain)
+    toml = load_policy(policy)
+    parse(toml)
     logs.set_up()
     home = state or state_folder() / "validator"
     identity = kept_validator(home) if seed is None else demo_validator(seed)
     archive = out or home / "archive"
-    ended = anyio.run(
-        _run, chain, netuid, identity, home, archive, load_policy(policy), rounds, seed
-    )
+    ended = anyio.run(_run, chain, netuid, identity, home, archive, toml, rounds, seed)
     _say(ended.size, archive, json)
     return 0
 
@@ -69,6 +77,7 @@ async def _run(
     seed: int | None,
 ) -> Ended:
     async with BittensorChain(url, netuid) as chain:
+        await _require_registered(chain, identity.hotkey.ss58_address, url)
         setup = Setup(
             identity=identity,
             chain=chain,
@@ -80,7 +89,44 @@ async def _run(
             rounds=rounds,
             allow_private=True,
         )
+        _refuse_other(archive, await chain.genesis(), setup)
+        _log_start(setup)
         return await run_validator(setup)
+
+
+async def _require_registered(chain: Chain, hotkey: str, url: str) -> None:
+    """Who is not on the subnet cannot weigh: better said now than after the first rounds."""
+    head = await chain.head()
+    if hotkey not in {neuron.hotkey for neuron in await chain.metagraph(head.number)}:
+        raise UsageError(
+            f"{hotkey} is not registered on subnet {chain.netuid} of {url}: register this hotkey, "
+            "name another --state or --netuid, or start the local chain with it in --hotkeys"
+        )
+
+
+def _refuse_other(archive: Path, genesis: str, setup: Setup) -> None:
+    """One archive holds one log, and that is of one hotkey on one subnet of one chain."""
+    if not (archive / MANIFEST).exists():
+        return
+    held = ArchiveLog(archive).manifest.identity
+    hotkey = setup.identity.hotkey.ss58_address
+    if (held.genesis, held.netuid, held.hotkey) != (genesis, setup.chain.netuid, hotkey):
+        raise UsageError(
+            f"{archive} is the archive of {held.origin} on the chain {held.genesis[:10]}.., not of "
+            f"{hotkey} on subnet {setup.chain.netuid} of {genesis[:10]}..: "
+            "name another --out or --state"
+        )
+
+
+def _log_start(setup: Setup) -> None:
+    structlog.get_logger().info(
+        "validator starts",
+        hotkey=setup.identity.hotkey.ss58_address,
+        netuid=setup.chain.netuid,
+        policy=parse(setup.policy).name,
+        state=str(setup.state),
+        archive=str(setup.archive),
+    )
 
 
 def _say(size: int, archive: Path, json: bool) -> None:

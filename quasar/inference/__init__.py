@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from quasar.errors import UsageError
-from quasar.inference.answered import Answered, Reporting
+from quasar.inference.answered import Answered as Answered
+from quasar.inference.answered import Reporting
 from quasar.inference.baselines import Empty, Random
 from quasar.inference.extractive import Extractive
 from quasar.inference.transformers import TransformersEngine

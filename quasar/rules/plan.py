@@ -5,10 +5,13 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+import msgspec
+
 from quasar.benchmarks import FAMILIES
 from quasar.benchmarks.family import Instance, Template
 from quasar.draw import derive
 from quasar.errors import CannotJudge
+from quasar.metrics import PROGRAM_METRICS
 from quasar.rules.policy import Mix, Policy
 
 
@@ -42,6 +45,19 @@ class Variant(NamedTuple):
     def commitment(self) -> str:
         """HMAC-SHA256(salt, expected answer), hex."""
         return hmac.digest(self.salt, self.instance.answer.encode(), "sha256").hex()
+
+
+def offered(policy: Policy, sandbox: str | None) -> Policy:
+    """The policy without what this validator cannot judge: no sandbox, no tasks in code."""
+    if sandbox is not None:
+        return policy
+    mix = [entry for entry in policy.mix if not runs_code(entry.family)]
+    return msgspec.structs.replace(policy, mix=mix)
+
+
+def runs_code(family: str) -> bool:
+    """Whether answers of this family are programs."""
+    return family in FAMILIES and FAMILIES[family].metric in PROGRAM_METRICS
 
 
 def plan_tasks(seed: bytes, policy: Policy) -> Iterator[PlannedTask]:

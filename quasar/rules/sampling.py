@@ -29,7 +29,7 @@ from quasar.events import (
 )
 from quasar.events.blobs import Blobs
 from quasar.rules.machine import Recorded
-from quasar.rules.plan import PlannedTask, Variant, assignments, plan_tasks
+from quasar.rules.plan import PlannedTask, Variant, assignments, offered, plan_tasks
 from quasar.rules.policy import Policy, recorded_policy
 from quasar.rules.schedule import Schedule
 from quasar.rules.secrets import CHAIN_LENGTH, last_round, round_seed
@@ -80,6 +80,8 @@ class SamplerState:
     policy_digest: str = ""
     policies: dict[str, Policy] = field(default_factory=dict)
     """By digest: a round keeps the policy it was opened under."""
+    sandbox: str | None = None
+    """Driver of the newest run; without one, tasks in code are left out."""
     last_round: int = CHAIN_LENGTH
     """No round after this one is opened."""
     schedule: Schedule | None = None
@@ -135,8 +137,8 @@ class SamplingRule:
         match seen.event:
             case LogOpened(hotkey=hotkey):
                 state.hotkey = hotkey
-            case RunStarted(rounds=rounds):
-                state.last_round = last_round(rounds)
+            case RunStarted(rounds=rounds, sandbox=sandbox):
+                state.last_round, state.sandbox = last_round(rounds), sandbox
             case PolicyAdopted() as adopted:
                 _adopt(state, adopted, blobs)
             case MetagraphObserved() as metagraph:
@@ -144,7 +146,8 @@ class SamplingRule:
             case BlockObserved() as block:
                 _observe(state, block)
             case RoundOpened() as opened:
-                state.rounds[opened.round] = OpenRound(opened, state.policies[opened.policy])
+                policy = offered(state.policies[opened.policy], state.sandbox)
+                state.rounds[opened.round] = OpenRound(opened, policy)
             case AnswerReceived() | AnswerAbandoned() as outcome:
                 _note_outcome(state.rounds[outcome.round], outcome, seen)
             case RoundSealed(round=number):
@@ -182,6 +185,8 @@ class SamplingRule:
         if state.metagraph is None or state.metagraph.hash != block.hash:
             return _skipped(number, schedule, Fault.CHAIN, "no metagraph at this block")
         miners = participants(_neurons(blobs.get(state.metagraph.neurons)), state.hotkey)
+        if not offered(policy, state.sandbox).mix:
+            return _skipped(number, schedule, Fault.SANDBOX, "no sandbox, and only tasks in code")
         if not miners:
             return _skipped(number, schedule, Fault.CHAIN, "no miner serves an endpoint")
         return RoundOpened(

@@ -11,19 +11,22 @@ from quasar.events import (
     AnswerScored,
     AnyEvent,
     BlockObserved,
+    CodeExecuted,
     Event,
+    ExecutionAbandoned,
     MeanReward,
     PolicyAdopted,
     RoundOpened,
     RoundRevealed,
     RoundScored,
+    RunStarted,
     TaskAccepted,
 )
 from quasar.events.blobs import Blobs
-from quasar.metrics import METRICS, Metric
+from quasar.metrics import METRICS, PROGRAM_METRICS, Metric, ProgramMetric
 from quasar.rules.faults import Verdict, judge
 from quasar.rules.machine import Recorded
-from quasar.rules.plan import PlannedTask, assignments, plan_tasks
+from quasar.rules.plan import PlannedTask, assignments, offered, plan_tasks, runs_code
 from quasar.rules.policy import Policy, recorded_policy
 from quasar.rules.rewards import MEANS, REWARDS, Earned, total
 from quasar.rules.secrets import round_seed
@@ -41,6 +44,8 @@ class ScoringRound:
     opened: RoundOpened
     policy: Policy
     beacon_hash: str = ""
+    secret: bytes = b""
+    """Known once the round is revealed."""
     accepted: set[tuple[int, str]] = field(default_factory=set)
     outcomes: dict[tuple[int, str], Outcome] = field(default_factory=dict)
     scores: dict[tuple[int, str], Score] = field(default_factory=dict)
@@ -58,6 +63,7 @@ class ScorerState:
 
     policies: dict[str, Policy] = field(default_factory=dict)
     """By digest: a round keeps the policy it was opened under."""
+    sandbox: str | None = None
     rounds: dict[int, ScoringRound] = field(default_factory=dict)
 
 
@@ -67,6 +73,7 @@ class ScoringRule:
     actor = ACTOR
     subscribes: frozenset[type[Event]] = frozenset(
         {
+            RunStarted,
             PolicyAdopted,
             RoundOpened,
             BlockObserved,
@@ -74,6 +81,8 @@ class ScoringRule:
             AnswerReceived,
             AnswerAbandoned,
             RoundRevealed,
+            CodeExecuted,
+            ExecutionAbandoned,
             AnswerScored,
             AnswerNotScored,
             RoundScored,
@@ -88,16 +97,20 @@ class ScoringRule:
             case RoundRevealed(round=number, secret=secret) if number in state.rounds:
                 current = state.rounds[number]
                 return list(_score_round(current, bytes.fromhex(secret), blobs))
+            case CodeExecuted() | ExecutionAbandoned() as execution:
+                return [_score_program(state.rounds[execution.round], execution, blobs)]
             case AnswerScored() | AnswerNotScored() as score:
                 return _close_round(state.rounds[score.round], score)
         return ()
 
     def evolve(self, state: ScorerState, seen: Recorded, blobs: Blobs) -> ScorerState:
         match seen.event:
+            case RunStarted(sandbox=sandbox):
+                state.sandbox = sandbox
             case PolicyAdopted(toml=toml):
                 state.policies[toml.sha256] = recorded_policy(blobs.get(toml))
             case RoundOpened() as opened:
-                policy = state.policies[opened.policy]
+                policy = offered(state.policies[opened.policy], state.sandbox)
                 state.rounds[opened.round] = ScoringRound(opened, policy)
             case BlockObserved(number=number, hash=block_hash):
                 for current in state.rounds.values():
@@ -108,6 +121,8 @@ class ScoringRule:
             case AnswerReceived() | AnswerAbandoned() as outcome:
                 key = (outcome.task, outcome.hotkey)
                 state.rounds[outcome.round].outcomes[key] = outcome
+            case RoundRevealed(round=number, secret=secret) if number in state.rounds:
+                state.rounds[number].secret = bytes.fromhex(secret)
             case AnswerScored() | AnswerNotScored() as score:
                 state.rounds[score.round].scores[(score.task, score.hotkey)] = score
             case RoundScored(round=number):
@@ -124,29 +139,62 @@ def answer_bytes(outcome: AnswerReceived, blobs: Blobs, limit: int) -> bytes:
 
 
 def _score_round(current: ScoringRound, secret: bytes, blobs: Blobs) -> Iterator[AnyEvent]:
-    """One score for each assignment, by task and hotkey, whatever order the answers came in."""
-    seed = round_seed(secret, current.beacon_hash)
-    for task in plan_tasks(seed, current.policy):
+    """One score for each assignment, by task and hotkey, whatever order the answers came in.
+
+    A program that came in time is scored when it has run.
+    """
+    for task in plan_tasks(round_seed(secret, current.beacon_hash), current.policy):
         for hotkey in current.opened.participants:
-            yield _score(current, task, hotkey, blobs)
+            verdict = verdict_of(current, task.task, hotkey)
+            if verdict.failure is not None:
+                yield _failed(current, task, hotkey, verdict)
+            elif not runs_code(task.mix.family):
+                accuracy = metric(task.metric)(*_answer(current, task, hotkey, blobs))
+                yield _scored(current, task, hotkey, accuracy, verdict)
 
 
-def _score(current: ScoringRound, task: PlannedTask, hotkey: str, blobs: Blobs) -> Score:
-    outcome = current.outcomes[(task.task, hotkey)]
-    verdict = judge(
-        outcome,
-        accepted=(task.task, hotkey) in current.accepted,
+def verdict_of(current: ScoringRound, task: int, hotkey: str) -> Verdict:
+    """How an assignment ended, before anyone looks at the answer."""
+    return judge(
+        current.outcomes[(task, hotkey)],
+        accepted=(task, hotkey) in current.accepted,
         reached_enough=current.reached_enough,
     )
-    if not verdict.scored:
-        return _not_scored(current, task, hotkey, verdict)
-    accuracy = 0.0
-    if verdict.failure is None:
-        assert isinstance(outcome, AnswerReceived)
-        answer = answer_bytes(outcome, blobs, current.policy.answers.max_bytes)
-        expected = task.variant(hotkey).instance.answer
-        accuracy = total(metric(task.metric)(answer, expected))
-    return _scored(current, task, hotkey, accuracy, verdict)
+
+
+def _answer(
+    current: ScoringRound, task: PlannedTask, hotkey: str, blobs: Blobs
+) -> tuple[bytes, str]:
+    """What was answered, cut to the limit, and what was expected."""
+    outcome = current.outcomes[(task.task, hotkey)]
+    assert isinstance(outcome, AnswerReceived)
+    answer = answer_bytes(outcome, blobs, current.policy.answers.max_bytes)
+    return answer, task.variant(hotkey).instance.answer
+
+
+def _failed(current: ScoringRound, task: PlannedTask, hotkey: str, verdict: Verdict) -> Score:
+    if verdict.scored:
+        return _scored(current, task, hotkey, 0.0, verdict)
+    return _not_scored(current, task, hotkey, verdict)
+
+
+def _score_program(
+    current: ScoringRound, execution: CodeExecuted | ExecutionAbandoned, blobs: Blobs
+) -> Score:
+    """The share of hidden cases that a program passed."""
+    seed = round_seed(current.secret, current.beacon_hash)
+    task = next(t for t in plan_tasks(seed, current.policy) if t.task == execution.task)
+    if isinstance(execution, ExecutionAbandoned):
+        verdict = Verdict("not-executed", execution.fault)
+        return _failed(current, task, execution.hotkey, verdict)
+    program = task.variant(execution.hotkey).instance.program
+    assert program is not None
+    outputs = [
+        blobs.get(case.output) if case.status == "ok" and case.output else None
+        for case in execution.cases
+    ]
+    accuracy = program_metric(task.metric)(outputs, program.expected)
+    return _scored(current, task, execution.hotkey, accuracy, Verdict(None, None))
 
 
 def metric(name: str) -> Metric:
@@ -157,6 +205,13 @@ def metric(name: str) -> Metric:
             "RunStarted names"
         )
     return METRICS[name]
+
+
+def program_metric(name: str) -> ProgramMetric:
+    """The metric of programs of that name. Raises CannotJudge where it is not installed."""
+    if name not in PROGRAM_METRICS:
+        raise CannotJudge(f"metric {name!r} of programs is not installed")
+    return PROGRAM_METRICS[name]
 
 
 def _scored(
@@ -170,9 +225,9 @@ def _scored(
         hotkey=hotkey,
         bucket=task.mix.bucket,
         metric=task.metric,
-        accuracy=accuracy,
+        accuracy=total(accuracy),
         multiplier=multiplier,
-        reward=REWARDS[policy.scoring.reward](Earned(accuracy, multiplier)),
+        reward=REWARDS[policy.scoring.reward](Earned(total(accuracy), multiplier)),
         failure=verdict.failure,
         unproved=verdict.unproved,
     )

@@ -2,7 +2,8 @@
 
 WeightsComputed, WeightsIntended, a checkpoint over both, the extrinsic, WeightsSubmitted, then one
 of Confirmed, Failed, Unknown from finalised state, then Verified. An attempt is dead only when its
-era has passed on the finalised chain; then the next attempt begins with an intent of its own.
+era has passed on the finalised chain; then the next attempt begins with an intent of its own. So
+every row ends with WeightsVerified or WeightsFailed.
 """
 
 from dataclasses import dataclass, field
@@ -57,10 +58,11 @@ class Attempt:
 
     number: int
     block: int
-    """Finalised block at the intent; the era starts here."""
+    """Finalised block at the intent; nothing of the attempt can stand there or before."""
     seq: int
     """Of the intent; a checkpoint must cover it before the extrinsic leaves."""
-    submitted: bool = False
+    extrinsic: str | None = None
+    """Its name, once the chain's pool is known to have it."""
     outcome: type[Event] | None = None
     confirmed: int | None = None
     """Block at which finalised state showed the row."""
@@ -85,13 +87,7 @@ class Row:
         """Whether something is left to do."""
         if self.verified:
             return False
-        if not self.attempts:
-            return True
-        last = self.attempts[-1]
-        given_up = last.outcome is WeightsFailed or (
-            last.outcome is WeightsUnknown and len(self.attempts) >= MAX_ATTEMPTS
-        )
-        return not given_up
+        return not self.attempts or self.attempts[-1].outcome is not WeightsFailed
 
 
 @dataclass
@@ -131,10 +127,12 @@ class Intend(NamedTuple):
     block: int
 
 
-class Supersede(NamedTuple):
-    """Write WeightsFailed: a newer row replaced this one before it left."""
+class GiveUp(NamedTuple):
+    """Write WeightsFailed: this row is not tried again."""
 
     attempt: int
+    code: str
+    reason: str
 
 
 class Submit(NamedTuple):
@@ -162,7 +160,7 @@ class Verify(NamedTuple):
     equal: bool
 
 
-Action = Intend | Supersede | Submit | Confirm | Lose | Verify
+Action = Intend | GiveUp | Submit | Confirm | Lose | Verify
 
 
 def evolve(state: SubmissionState, seen: Recorded, blobs: Blobs) -> SubmissionState:
@@ -182,8 +180,8 @@ def evolve(state: SubmissionState, seen: Recorded, blobs: Blobs) -> SubmissionSt
             state.rows[computed.epoch] = Row(computed, seen.seq)
         case WeightsIntended(epoch=epoch, attempt=number, block=block):
             state.rows[epoch].attempts.append(Attempt(number, block, seen.seq))
-        case WeightsSubmitted(epoch=epoch):
-            state.rows[epoch].attempts[-1].submitted = True
+        case WeightsSubmitted(epoch=epoch, extrinsic=extrinsic):
+            state.rows[epoch].attempts[-1].extrinsic = extrinsic
         case WeightsFailed(epoch=epoch) if not state.rows[epoch].attempts:
             del state.rows[epoch]
         case WeightsConfirmed(epoch=epoch, block=block):
@@ -196,11 +194,13 @@ def evolve(state: SubmissionState, seen: Recorded, blobs: Blobs) -> SubmissionSt
     return state
 
 
-def next_action(state: SubmissionState, seen: Seen, ours: bool) -> Action | None:
+def next_action(state: SubmissionState, seen: Seen, unsent: bool, settled: int) -> Action | None:
     """The next step for the oldest open row; None while there is nothing to do but wait.
 
-    ``ours``: this very process wrote the newest intent and has not sent it yet. After a restart
+    ``unsent``: this very process wrote the newest intent and has not sent it yet. After a restart
     nobody knows whether it was sent, so it is never sent again: its era must pass first.
+    ``settled``: a finalised block after which nothing is signed any more for an attempt that is not
+    unsent. An era begins when the extrinsic is signed, which may be long after the intent.
     """
     row = state.current
     if row is None:
@@ -208,15 +208,15 @@ def next_action(state: SubmissionState, seen: Seen, ours: bool) -> Action | None
     if not row.attempts or row.attempts[-1].outcome is WeightsUnknown:
         return _begin(state, row, seen)
     last = row.attempts[-1]
-    if last.outcome is WeightsConfirmed:
+    if last.confirmed is not None:
         equal = seen.row == row.u16
-        return Verify(last.number, equal) if seen.head > (last.confirmed or 0) else None
-    if seen.last_update >= last.block and seen.row == row.u16:
+        return Verify(last.number, equal) if seen.head > last.confirmed else None
+    if unsent:
+        return Submit(last.number) if state.covered >= last.seq else None
+    if seen.last_update > last.block and seen.row == row.u16:
         return Confirm(last.number)
-    if seen.head > last.block + ERA_BLOCKS:
+    if seen.head > max(last.block, settled) + ERA_BLOCKS:
         return Lose(last.number)
-    if ours and not last.submitted and state.covered >= last.seq:
-        return Submit(last.number)
     return None
 
 
@@ -224,7 +224,9 @@ def _begin(state: SubmissionState, row: Row, seen: Seen) -> Action | None:
     """The first or next attempt, once the chain's rate limit allows it."""
     number = len(row.attempts)
     if any(epoch > row.computed.epoch for epoch in state.rows):
-        return Supersede(number)
+        return GiveUp(number, "superseded", "a newer row was computed")
+    if number >= MAX_ATTEMPTS:
+        return GiveUp(number, "gave-up", f"{number} attempts were lost on their way to the chain")
     if seen.last_update and seen.head + 1 < seen.last_update + state.rate_limit:
         return None
     return Intend(number, seen.head)

@@ -1,18 +1,20 @@
 """A validator: its volume, its actors, and a sealed archive at the end."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import anyio
+import structlog
 
 from quasar import config
 from quasar.actors.actor import recorded
 from quasar.actors.chain_observer import ChainObserver
 from quasar.actors.checkpointer import Checkpointer
 from quasar.actors.miner_proxy import MinerProxy
+from quasar.actors.sandbox_executor import SandboxExecutor
 from quasar.actors.scorer import Scorer
 from quasar.actors.task_sampler import TaskSampler
 from quasar.actors.weight_setter import WeightSetter
@@ -43,13 +45,17 @@ from quasar.log.jetstream import JetStreamLog
 from quasar.log.jetstream_wire import Login
 from quasar.log.server import NatsServer
 from quasar.rules import policy as policies
+from quasar.rules.plan import runs_code
 from quasar.rules.secrets import SecretChain
+from quasar.sandbox import Sandbox, SandboxConfig, open_sandbox, probe_engine
 from quasar.supervisor.restart import Actor, drain_on_signal, supervise
 
 Watch = Callable[[Log], Coroutine[Any, Any, None]]
 """Gets the log, to show what happens."""
 
 ACTOR = "supervisor"
+
+logger = structlog.get_logger()
 LOG_NUMBER = 1
 VOLUME = 1
 
@@ -90,6 +96,7 @@ class Volume:
     log: Log
     writer: ArchiveWriter
     run: int
+    sandbox: Sandbox | None
 
     @property
     def origin(self) -> str:
@@ -144,9 +151,17 @@ def _actors(setup: Setup, volume: Volume, session: ClientSession) -> Sequence[Ac
         ChainObserver(log, setup.chain),
         TaskSampler(log, secrets, outbox),
         MinerProxy(log, door, outbox),
+        SandboxExecutor(log, volume.sandbox),
         Scorer(log),
         WeightSetter(log, setup.chain, identity.hotkey),
-        Checkpointer(log, volume.writer, identity.log_key, volume.origin),
+        Checkpointer(
+            log,
+            volume.writer,
+            identity.log_key,
+            volume.origin,
+            chain=setup.chain,
+            hotkey=identity.hotkey,
+        ),
     ]
 
 
@@ -178,7 +193,10 @@ async def _open_volume(setup: Setup) -> AsyncIterator[Volume]:
     identity = ArchiveIdentity(
         log_id=log_id, volume=VOLUME, netuid=netuid, hotkey=hotkey, genesis=genesis
     )
-    async with NatsServer.open(setup.state / "nats") as server:
+    async with (
+        NatsServer.open(setup.state / "nats") as server,
+        _open_sandbox(setup, log_id) as sandbox,
+    ):
         with ArchiveWriter.open(setup.archive, identity) as writer:
             writer.withhold("contexts", "regenerated from the revealed seed")
             login = Login(user=server.user, password=server.password)
@@ -186,8 +204,33 @@ async def _open_volume(setup: Setup) -> AsyncIterator[Volume]:
                 server.url, log_id, VOLUME, writer.blobs, login=login
             ) as log:
                 await _refuse_shorter(log, writer)
-                run = await _begin_run(setup, log, identity, server.version)
-                yield Volume(log, writer, run)
+                versions = {"nats-server": server.version, **_sandbox_versions(sandbox)}
+                run = await _begin_run(setup, log, identity, versions, sandbox)
+                yield Volume(log, writer, run, sandbox)
+
+
+@asynccontextmanager
+async def _open_sandbox(setup: Setup, log_id: str) -> AsyncIterator[Sandbox | None]:
+    """A sandbox if the policy has tasks in code and an engine answers; else None."""
+    wanted = any(runs_code(entry.family) for entry in policies.parse(setup.policy).mix)
+    probe = await probe_engine() if wanted else None
+    if probe is None or probe.url is None:
+        if probe is not None:
+            logger.warning("validator.no-sandbox", reason=probe.reason, effect="no tasks in code")
+        yield None
+        return
+    async with open_sandbox(SandboxConfig(owner=log_id)) as sandbox:
+        yield sandbox
+
+
+def _sandbox_versions(sandbox: Sandbox | None) -> dict[str, str]:
+    if sandbox is None:
+        return {}
+    identity = sandbox.identity
+    return {
+        "sandbox-engine": f"{identity.engine}, {identity.runtime}",
+        "sandbox-python": identity.python,
+    }
 
 
 async def _refuse_shorter(log: Log, writer: ArchiveWriter) -> None:
@@ -201,7 +244,13 @@ async def _refuse_shorter(log: Log, writer: ArchiveWriter) -> None:
         )
 
 
-async def _begin_run(setup: Setup, log: Log, identity: ArchiveIdentity, server_version: str) -> int:
+async def _begin_run(
+    setup: Setup,
+    log: Log,
+    identity: ArchiveIdentity,
+    versions: Mapping[str, str],
+    sandbox: Sandbox | None,
+) -> int:
     """LogOpened on an empty log; then RunStarted, and PolicyAdopted if the policy is new."""
     runs, policy, adopted = 0, "", 0
     head = await log.head()
@@ -218,7 +267,7 @@ async def _begin_run(setup: Setup, log: Log, identity: ArchiveIdentity, server_v
                     policy, adopted = toml.sha256, number
             if seen.seq >= head:
                 break
-    await _record(log, _started(setup, runs + 1, server_version))
+    await _record(log, _started(setup, runs + 1, versions, sandbox))
     if policies.digest(setup.policy) != policy:
         blob = log.blobs.put(setup.policy)
         name = policies.parse(setup.policy).name
@@ -259,20 +308,22 @@ def _opened(setup: Setup, identity: ArchiveIdentity) -> LogOpened:
     )
 
 
-def _started(setup: Setup, run: int, server_version: str) -> RunStarted:
+def _started(
+    setup: Setup, run: int, versions: Mapping[str, str], sandbox: Sandbox | None
+) -> RunStarted:
     return RunStarted(
         run=run,
         mode=setup.mode,
         freshness=setup.freshness,
         rounds=setup.rounds,
-        versions=config.versions() | {"nats-server": server_version},
+        versions={**config.versions(), **versions},
         digests={
             "code": config.code_digest(),
             "data": DATA_DIGEST,
             "lock": config.lock_digest(),
             "tokenizer": VOCABULARY_DIGEST,
         },
-        sandbox=None,
+        sandbox=sandbox.identity.driver if sandbox else None,
     )
 
 

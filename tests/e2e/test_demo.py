@@ -213,6 +213,9 @@ def test_no_child_outlives_a_demo_that_is_killed_while_it_starts(
         process.wait()
         assert process.stdout
         process.stdout.close()
+    if number == signal.SIGTERM:
+        assert not out.exists()
+        assert "stopped before anything was played" in (tmp_path / "demo.log").read_text()
     end = time.monotonic() + 20
     while left := processes_naming(str(scratch)):
         assert time.monotonic() < end, left

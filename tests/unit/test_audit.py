@@ -49,6 +49,16 @@ def test_a_clean_log() -> None:
         "unproved_faults": 1,
     }
     assert (report.disputes, report.findings, report.first_divergence) == (0, 0, None)
+    assert report.proved[-2:] == [
+        "27 scores and 3 round means recomputed from the answers, bit for bit",
+        "3 weight rows and 1 deferral recomputed, bit for bit",
+    ]
+
+
+def test_what_there_is_none_of_is_not_proved() -> None:
+    """A log of two events proves no scores, weights or checkpoints."""
+    report = report_of(played().lines[:2], played().log.blobs)
+    assert report.proved == ["2 events, none missing, altered or out of order"]
 
 
 def counts(report: Report) -> tuple[int, int, int, int]:

@@ -13,9 +13,11 @@ import pytest
 from cyclopts import App
 
 from quasar.cli import app, logs
-from quasar.cli.output import printable
+from quasar.cli.live import Live
+from quasar.cli.output import err, printable, short
 from quasar.cli.run import run
 from quasar.errors import Damaged, Diverged, TryAgain, UsageError
+from quasar.log.zstd import compress
 from tests.builders import World
 from tests.unit.cli_archive import record
 
@@ -97,6 +99,84 @@ def test_a_changed_byte_is_exit_1(quasar: Quasar, recording: Recording, tmp_path
     assert "DIVERGENT" in quasar("audit", copy).out
 
 
+def tampered(recording: Recording, tmp_path: Path, old: bytes, new: bytes) -> tuple[Path, int]:
+    """A copy with other bytes in one line, packed again; and that event's number."""
+    copy = tmp_path / "copy"
+    shutil.copytree(recording.folder, copy)
+    (segment,) = (copy / "segments").iterdir()
+    data = b"".join(line + b"\n" for line in recording.world.lines)
+    at = data.index(old)
+    segment.write_bytes(compress(data.replace(old, new, 1)))
+    return copy, data[:at].count(b"\n") + 1
+
+
+@pytest.mark.parametrize("command", ["why", "show", "tail", "audit"])
+def test_no_reader_shows_a_changed_line_as_fact(
+    quasar: Quasar, recording: Recording, tmp_path: Path, command: str
+) -> None:
+    """A raised reward in the files: the event is named, exit 1, and the number is not explained."""
+    copy, seq = tampered(recording, tmp_path, b'"reward":0.0', b'"reward":1.0')
+    arguments = {
+        "why": ["why", copy, recording.hostile],
+        "show": ["log", "show", copy, seq],
+        "tail": ["log", "tail", copy],
+        "audit": ["audit", copy],
+    }[command]
+    ran = quasar(*arguments)
+    assert ran.code == 1
+    assert f"event {seq}" in ran.out + ran.err
+    assert "reward" not in ran.out
+
+
+@pytest.mark.parametrize("command", ["why", "audit"])
+def test_a_missing_or_forged_checkpoint_is_named(
+    quasar: Quasar, recording: Recording, tmp_path: Path, command: str
+) -> None:
+    """Which file does not verify is said, by ``why`` as by ``audit``."""
+    copy = tmp_path / "copy"
+    shutil.copytree(recording.folder, copy)
+    more = [recording.right] if command == "why" else []
+    size = len(recording.world.lines)
+    kept = copy / "checkpoints" / str(size)
+    kept.write_text(kept.read_text().replace("quasar/24", "quasar/25"))
+    ran = quasar(command, copy, *more)
+    assert ran.code == 1
+    assert f"checkpoints/{size} does not verify" in ran.out + ran.err
+    kept.unlink()
+    (copy / "checkpoint").unlink()
+    ran = quasar(command, copy, *more)
+    assert ran.code == 1
+    assert "the checkpoint is missing" in ran.out + ran.err
+    if command == "audit":
+        assert "1 finding:" in ran.out
+        assert f"event {size} (structure)" in ran.out
+        assert "carries none" not in ran.out
+
+
+def test_an_audit_that_stopped_claims_nothing_about_the_rest(
+    quasar: Quasar, recording: Recording, tmp_path: Path
+) -> None:
+    """It says where it stopped, not that the log ended there or that it carries no checkpoint."""
+    copy, seq = tampered(recording, tmp_path, b'"reward":0.0', b'"reward":1.0')
+    left = json.loads(quasar("audit", copy, "--json").out)["not_checked"]
+    assert f"stopped at event {seq}: the rest was not judged" in left
+    assert not [line for line in left if "carries none" in line or "ended" in line]
+
+
+def test_another_signer_than_the_named_one(quasar: Quasar, recording: Recording) -> None:
+    """It is not called the named one; what is no address at all is exit 2."""
+    ran = quasar("audit", recording.folder, "--hotkey", recording.right)
+    assert ran.code == 1
+    assert "(NOT the one you named)" in ran.out
+    ran = quasar("audit", recording.folder, "--hotkey", recording.right, "--json")
+    assert json.loads(ran.out)["signer"]["pinned"] is False
+    for text in ("5Nobody", "", recording.right[:-1] + "1"):
+        ran = quasar("audit", recording.folder, "--hotkey", text)
+        assert ran.code == 2
+        assert is_one_line(ran)
+        assert "not an SS58 address" in ran.err
+
+
 def no_folder(tmp_path: Path) -> Path:
     return tmp_path / "nothing"
 
@@ -163,6 +243,13 @@ def test_what_is_no_archive(
         ["policy", "show", __file__],
         ["demo", "--policy", "no-such-policy"],
         ["demo", "--policy", __file__],
+        ["validate", "--chain", "ws://127.0.0.1:port"],
+        ["validate", "--chain", "ftp://127.0.0.1"],
+        ["validate", "--chain", "nowhere"],
+        ["validate", "--chain", "ws://127.0.0.1:9", "--policy", __file__],
+        ["mine", "--chain", "ws://"],
+        ["audit", "sample", "--chain", "ws://[::1"],
+        ["hotkey", "owner"],
         ["mine", "--chain", "http://127.0.0.1:9", "--engine", "psychic"],
     ],
     ids=" ".join,
@@ -188,6 +275,26 @@ def test_a_chain_that_does_not_answer(quasar: Quasar, tmp_path: Path) -> None:
     assert ran.code == 75
 
 
+@pytest.mark.parametrize("role", ["validator", "miner"])
+def test_a_hotkey_is_made_once(quasar: Quasar, tmp_path: Path, role: str) -> None:
+    """The same address each time, in JSON too; another folder has another key."""
+    first = quasar("hotkey", role, "--state", tmp_path / "a")
+    assert (first.code, first.err) == (0, "")
+    shown = json.loads(quasar("hotkey", role, "--state", tmp_path / "a", "--json").out)
+    assert shown["hotkey"] == first.out.strip()
+    assert quasar("hotkey", role, "--state", tmp_path / "b").out != first.out
+
+
+def test_a_total_is_shown_once_it_is_known() -> None:
+    """Before any task is assigned, nobody knows how many answers there will be."""
+    live = Live(3, {}, shown=True)
+    with err.capture() as shown:
+        err.print(live._progress.get_renderable())
+    assert "0/3" in shown.get()
+    assert "0/?" in shown.get()
+    assert "None" not in shown.get()
+
+
 def test_unknown_hotkey(quasar: Quasar, recording: Recording) -> None:
     """``why`` names the hotkeys that there are, for an unknown one and for an ambiguous start."""
     ran = quasar("why", recording.folder, "5Nobody")
@@ -197,10 +304,35 @@ def test_unknown_hotkey(quasar: Quasar, recording: Recording) -> None:
     assert "more than one" in quasar("why", recording.folder, "5").err
 
 
+def test_why_takes_a_hotkey_as_it_is_printed(quasar: Quasar, recording: Recording) -> None:
+    """The shortened form names the same miner; a wrong end names nobody."""
+    ran = quasar("why", recording.folder, short(recording.right))
+    assert ran.code == 0
+    assert ran.out.startswith(recording.right)
+    assert quasar("why", recording.folder, recording.right[:6] + "..0000").code == 2
+
+
+def test_why_shows_one_round_in_full(quasar: Quasar, recording: Recording) -> None:
+    """The newest by default; a round that is not there is exit 2."""
+    newest = quasar("why", recording.folder, recording.right).out
+    assert newest == quasar("why", recording.folder, recording.right, "--round", 1).out
+    assert newest == quasar("why", recording.folder, recording.right, "--all").out
+    ran = quasar("why", recording.folder, recording.right, "--round", 2)
+    assert ran.code == 2
+    assert is_one_line(ran)
+    answers = json.loads(quasar("why", recording.folder, recording.right, "--json").out)["rounds"]
+    assert newest.count("\n") == 3 + 4 * len(answers[0]["answers"]), "no line is broken in two"
+    assert "from memory" not in newest, "what every question begins with is left out"
+    note = (recording.folder / "checkpoint").read_text()
+    assert newest.rstrip().endswith(note.splitlines()[2]), "the root as the checkpoint writes it"
+
+
 def test_no_event_of_that_number_or_type(quasar: Quasar, recording: Recording) -> None:
     """Both are one line and exit 2."""
-    for arguments in (["99999"], ["0"], ["-1"], ["--type", "AnswerGuessed"]):
-        ran = quasar("log", "show", recording.folder, *arguments)
+    tails = [["tail", "-n", "0"], ["tail", "-n", "-1"]]
+    shows = [["99999"], ["0"], ["-1"], ["--type", "AnswerGuessed"], ["5", "--type", "TaskSampled"]]
+    for arguments in [*tails, *(["show", *words] for words in shows)]:
+        ran = quasar("log", arguments[0], recording.folder, *arguments[1:])
         assert ran.code == 2, arguments
         assert is_one_line(ran)
 
@@ -271,6 +403,8 @@ def test_the_commands_are_the_published_ones() -> None:
         "demo",
         "validate",
         "mine",
+        "hotkey",
+        "model get",
         "audit",
         "why",
         "log show",
@@ -365,6 +499,18 @@ def test_log_show_filters_by_type(quasar: Quasar, recording: Recording) -> None:
     assert len(lines) == 1
     assert "RoundOpened" in lines[0]
     assert json.loads(quasar("log", "show", recording.folder, 1).out)["key"] == "log.open"
+
+
+def test_a_line_of_the_log_shows_what_matters(quasar: Quasar, recording: Recording) -> None:
+    """Rewards and weights of miners; no nulls, no signed notes, one line an event."""
+    shown = quasar("log", "show", recording.folder).out
+    assert shown.count("\n") == len(recording.world.lines)
+    rewards = next(line for line in shown.splitlines() if "RoundScored" in line)
+    weights = next(line for line in shown.splitlines() if "WeightsComputed" in line)
+    assert f"{short(recording.right)}:1" in rewards.partition("rewards=[")[2]
+    assert f"{short(recording.right)}:65535" in weights
+    assert "None" not in shown
+    assert "note=" not in shown
 
 
 def test_log_export_copies_and_refuses_a_full_folder(

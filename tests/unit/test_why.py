@@ -102,6 +102,9 @@ def test_an_earlier_row_is_explained_by_its_block() -> None:
     assert [r.round for r in found.rounds] == [1]
     early = explained(MINERS[0], 75)
     assert (early.weight, early.epoch, early.deferred) == (None, None, "no-scores")
+    assert early.rounds == []
+    later = {r.round for b in (75, rows[0].block) for r in explained(MINERS[0], b).rounds}
+    assert later == {1}, "rounds of later blocks are not shown"
 
 
 def test_an_unknown_hotkey_is_a_usage_error() -> None:

@@ -1,0 +1,86 @@
+"""What SandboxExecutor has to run: programs that came in time, once their round is revealed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from quasar.benchmarks.family import Program
+from quasar.events import (
+    AnswerReceived,
+    CodeExecuted,
+    Event,
+    ExecutionAbandoned,
+    RoundRevealed,
+)
+from quasar.events.blobs import Blobs
+from quasar.metrics.program import extract_code
+from quasar.rules.machine import Recorded
+from quasar.rules.plan import PlannedTask, plan_tasks, runs_code
+from quasar.rules.scoring import (
+    ScorerState,
+    ScoringRound,
+    ScoringRule,
+    answer_bytes,
+    verdict_of,
+)
+from quasar.rules.secrets import round_seed
+
+ACTOR = "sandbox-executor"
+
+SUBSCRIBES: frozenset[type[Event]] = ScoringRule.subscribes
+
+Key = tuple[int, int, str]
+"""Round, task, hotkey."""
+
+
+class Job(NamedTuple):
+    """A submission and its hidden cases."""
+
+    key: Key
+    cause: int
+    """Sequence number of the reveal."""
+    code: str
+    program: Program
+
+
+@dataclass
+class ExecutionState:
+    """The fold: what a scorer knows, and the jobs that are not done."""
+
+    scoring: ScorerState = field(default_factory=ScorerState)
+    open: dict[Key, Job] = field(default_factory=dict)
+
+
+_RULE = ScoringRule()
+
+
+def evolve(state: ExecutionState, seen: Recorded, blobs: Blobs) -> ExecutionState:
+    """Fold one event."""
+    match seen.event:
+        case RoundRevealed(round=number, secret=secret) if number in state.scoring.rounds:
+            current = state.scoring.rounds[number]
+            for job in _jobs(current, bytes.fromhex(secret), seen.seq, blobs):
+                state.open[job.key] = job
+        case (
+            CodeExecuted(round=r, task=t, hotkey=h) | ExecutionAbandoned(round=r, task=t, hotkey=h)
+        ):
+            state.open.pop((r, t, h), None)
+    state.scoring = _RULE.evolve(state.scoring, seen, blobs)
+    return state
+
+
+def _jobs(current: ScoringRound, secret: bytes, cause: int, blobs: Blobs) -> Iterator[Job]:
+    for task in plan_tasks(round_seed(secret, current.beacon_hash), current.policy):
+        if runs_code(task.mix.family):
+            for hotkey in current.opened.participants:
+                if verdict_of(current, task.task, hotkey).failure is None:
+                    yield _job(current, task, hotkey, cause, blobs)
+
+
+def _job(current: ScoringRound, task: PlannedTask, hotkey: str, cause: int, blobs: Blobs) -> Job:
+    outcome = current.outcomes[(task.task, hotkey)]
+    assert isinstance(outcome, AnswerReceived)
+    answer = answer_bytes(outcome, blobs, current.policy.answers.max_bytes)
+    program = task.variant(hotkey).instance.program
+    assert program is not None
+    return Job((current.opened.round, task.task, hotkey), cause, extract_code(answer), program)
