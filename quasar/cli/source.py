@@ -37,3 +37,10 @@ def check_network(text: str) -> None:
         good = False
     if not good:
         raise UsageError(f"{text!r} is not the URL of a chain: give one like ws://127.0.0.1:9944")
+
+
+def is_local(text: str) -> bool:
+    """Whether a chain is one of this machine, where private addresses may be called."""
+    if "://" not in text:
+        return text == "local"
+    return urlsplit(text).hostname in {"127.0.0.1", "::1", "localhost"}

@@ -1,7 +1,7 @@
 """``quasar validate``: one validator."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import anyio
 import structlog
@@ -10,8 +10,9 @@ from cyclopts import Parameter
 from quasar.chain import Chain
 from quasar.chain.bittensor import BittensorChain
 from quasar.cli import logs, output
+from quasar.cli.dry_run import dry_run as dry_run_of
 from quasar.cli.identity import demo_validator, kept_validator
-from quasar.cli.source import check_network
+from quasar.cli.source import check_network, is_local
 from quasar.config import load_policy, state_folder
 from quasar.errors import UsageError
 from quasar.log.archive_reader import ArchiveLog
@@ -29,6 +30,7 @@ def validate(
     policy: str = "readme-v1",
     rounds: int | None = None,
     seed: int | None = None,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Run a validator until it is told to stop, or for a number of rounds.
@@ -51,6 +53,8 @@ def validate(
         Stop after so many rounds of this log.
     seed
         Derive keys and secrets from a public number: for demos and tests only.
+    dry_run
+        Read the chain, sign nothing, and print the row that the archive's newest weights would set.
     json
         Print one JSON object at the end.
     """
@@ -61,6 +65,8 @@ def validate(
     home = state or state_folder() / "validator"
     identity = kept_validator(home) if seed is None else demo_validator(seed)
     archive = out or home / "archive"
+    if dry_run:
+        return anyio.run(_dry_run, chain, netuid, archive, json)
     ended = anyio.run(_run, chain, netuid, identity, home, archive, toml, rounds, seed)
     _say(ended.size, archive, json)
     return 0
@@ -84,10 +90,10 @@ async def _run(
             state=state,
             archive=archive,
             policy=policy,
-            mode="mock" if seed is None else "demo",
+            mode=_mode(url, seed),
             freshness="beacon" if seed is None else "none",
             rounds=rounds,
-            allow_private=True,
+            allow_private=is_local(url),
         )
         _refuse_other(archive, await chain.genesis(), setup)
         _log_start(setup)
@@ -136,3 +142,22 @@ def _say(size: int, archive: Path, json: bool) -> None:
         output.out.print(
             f"{size} events in {archive}; check them: quasar audit {archive}", markup=False
         )
+
+
+def _mode(url: str, seed: int | None) -> Literal["live", "mock", "demo"]:
+    if seed is not None:
+        return "demo"
+    return "mock" if is_local(url) else "live"
+
+
+async def _dry_run(url: str, netuid: int, archive: Path, json: bool) -> int:
+    async with BittensorChain(url, netuid) as chain:
+        found = await dry_run_of(ArchiveLog(archive), chain)
+    if json:
+        output.say_json(found)
+        return 0
+    for place in found.row:
+        output.out.print(f"uid {place.uid:>5}  {place.u16:>5}  {place.hotkey}", soft_wrap=True)
+    for obstacle in found.obstacles:
+        output.err.print(f"would be refused: {obstacle}", markup=False, soft_wrap=True)
+    return 0
