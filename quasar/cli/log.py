@@ -6,15 +6,18 @@ from typing import Annotated
 
 import msgspec
 from cyclopts import Parameter
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from quasar.cli.event_line import words
-from quasar.cli.output import out, say_json
-from quasar.cli.source import open_source
+from quasar.cli.output import err, out, printable, say_json
+from quasar.cli.source import check_hotkey, open_source
 from quasar.errors import Damaged, UsageError
 from quasar.events import EVENT_TYPES, ValidatorEvent
 from quasar.events.envelope import Envelope, decode
 from quasar.log.archive import copy_archive
 from quasar.log.archive_reader import ArchiveLog
+from quasar.log.describe import describe
+from quasar.log.verify import Verified, verify_archive
 
 Json = Annotated[bool, Parameter(negative="")]
 
@@ -95,10 +98,82 @@ def export(source: str, target: Path, /, *, json: Json = False) -> int:
     return 0
 
 
+def verify(source: str, /, *, hotkey: str | None = None, json: Json = False) -> int:
+    """Check every line, hash, blob and signed checkpoint of an archive, on all processors.
+
+    No rule is run: whether scores and weights follow from the events is for `quasar audit`.
+    Exit code 0: whole. 1: the first bad event is named. 2: the archive cannot be read.
+
+    Parameters
+    ----------
+    source
+        Folder of an archive, or ``sample``.
+    hotkey
+        The validator whose log this must be. Without it the signer is not verified.
+    json
+        Print one JSON object.
+    """
+    if hotkey is not None:
+        check_hotkey(hotkey)
+    log = open_source(source)
+    try:
+        found = _verify(log, hotkey, bar=err.is_terminal and not json)
+    except Damaged as damage:
+        if not json:
+            raise
+        say_json({"result": "damaged", "seq": damage.seq, "reason": damage.reason})
+        return damage.exit_code
+    if json:
+        say_json({"result": "whole", **msgspec.to_builtins(found)})
+        return 0
+    whose = "as you named it" if found.pinned else "as the log says"
+    out.print(f"[bold green]WHOLE[/]  {found.events} events")
+    out.print(f"signed by {found.hotkey} ({whose})", markup=False)
+    for line in (
+        f"every line stands behind its hash, {found.blobs} blobs that they name are there",
+        f"root {found.root}",
+        f"{found.checkpoints} checkpoints signed by the log key, each a prefix of this log",
+    ):
+        out.print(f"  [green]proved[/]       {line}")
+    if found.unsigned:
+        out.print(f"  [yellow]not signed[/]   the newest {found.unsigned} events, being written")
+    out.print("  [yellow]not checked[/]  that decisions follow from the events: quasar audit")
+    return 0
+
+
+def info(source: str, /, *, json: Json = False) -> int:
+    """Say what an archive holds, by its own word: nothing is checked.
+
+    Parameters
+    ----------
+    source
+        Folder of an archive, or ``sample``.
+    json
+        Print one JSON object.
+    """
+    found = describe(open_source(source))
+    if json:
+        say_json(found)
+        return 0
+    for name, value in msgspec.to_builtins(found).items():
+        shown = "-" if value is None else ", ".join(value) if isinstance(value, list) else value
+        out.print(f"{name.replace('_', ' '):<14} {printable(str(shown))}", markup=False)
+    return 0
+
+
 def schema(*, json: Json = True) -> int:  # noqa: ARG001 - it is always JSON
     """Print the JSON Schema of every event of a validator's log."""
     say_json(msgspec.json.schema(ValidatorEvent))
     return 0
+
+
+def _verify(log: ArchiveLog, hotkey: str | None, *, bar: bool) -> Verified:
+    columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not bar) as progress:
+        task = progress.add_task("events", total=log.manifest.last)
+        return verify_archive(
+            log.folder, hotkey=hotkey, progress=lambda done: progress.update(task, completed=done)
+        )
 
 
 def _events(log: ArchiveLog, after: int) -> Iterator[tuple[int, Envelope]]:

@@ -1,6 +1,6 @@
 """What goes over the wire to JetStream, and what its answers mean."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,23 +17,61 @@ class Login(NamedTuple):
     """How a client shows who it is."""
 
     user: str | None = None
-    password: str | None = None
+    password: str | Callable[[], str] | None = None
+    """A function is asked at every connection, so that a password may change meanwhile."""
     credentials: str | None = None
-    """Path of a ``.creds`` file."""
+    """Path of a ``.creds`` file, which is read at every connection."""
     inbox: str = "_INBOX"
     """Where this user may read answers."""
 
 
-class Message(NamedTuple):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """What is sent."""
 
     subject: str
+    """Without spaces or line ends."""
     payload: bytes
-    headers: Mapping[str, str] | None = None
+    headers: str = ""
+    """Lines ``Name: value``, each ended by CRLF."""
+
+
+class Batch(list[Message]):
+    """Messages that are framed ahead, but for the first and the last: these need an address."""
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        super().__init__(messages)
+        self.middle = _frame(messages[1:-1])
+
+
+def frame(messages: Sequence[Message], reply: str = "") -> bytes:
+    """The commands that publish them. Answers to the first and to the last come to ``reply``."""
+    if len(messages) == 1:
+        return _frame(messages, reply)
+    middle = messages.middle if isinstance(messages, Batch) else _frame(messages[1:-1])
+    return b"".join((_frame(messages[:1], reply), middle, _frame(messages[-1:], reply)))
+
+
+def _frame(messages: Sequence[Message], reply: str = "") -> bytes:
+    parts: list[bytes] = []
+    for message in messages:
+        payload = message.payload
+        to = f"{message.subject} {reply}" if reply else message.subject
+        if message.headers:
+            block = f"NATS/1.0\r\n{message.headers}\r\n"
+            size = len(block)  # headers are ASCII
+            command = f"HPUB {to} {size} {size + len(payload)}\r\n{block}"
+        else:
+            command = f"PUB {to} {len(payload)}\r\n"
+        parts += (command.encode("ascii"), payload, b"\r\n")
+    return b"".join(parts)
 
 
 class Unanswered(Exception):
     """Raised when a request may or may not have been carried out; says why."""
+
+
+class Taken(Unanswered):
+    """Raised when nothing was stored because a slot holds an event already."""
 
 
 class ApiError(LogError):

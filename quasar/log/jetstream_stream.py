@@ -11,6 +11,19 @@ _FREE = ("name", "num_replicas")
 """Settings that the one who runs the server may change."""
 
 
+_SINCE = (2, 12)
+"""The first nats-server that stores a batch whole."""
+
+
+def check_version(url: str, version: tuple[int, int] | None) -> None:
+    """Raise LogError for a server that cannot keep a log, before anything is made there."""
+    if version is not None and version < _SINCE:
+        raise LogError(
+            f"{url} runs nats-server {version[0]}.{version[1]}, which cannot store a step whole: "
+            f"install {_SINCE[0]}.{_SINCE[1]} or later"
+        )
+
+
 def stream_config(name: str, subject: str, replicas: int) -> dict[str, Any]:
     """Nothing is dropped, removed or overwritten, and a step is stored whole."""
     return {

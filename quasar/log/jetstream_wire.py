@@ -1,11 +1,13 @@
 """One connection to a JetStream server, on which every request ends in an answer or a reason.
 
 The only file that imports nats, which runs on asyncio; its callbacks run in the same loop, so
-anyio's primitives work in them.
+anyio's primitives work in them. It takes framed commands and the socket from nats-py's private
+side: publish() costs ten times what a frame does, and close() waits for ever on a dead peer.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +19,8 @@ from nats.errors import Error
 from quasar.errors import LogError
 from quasar.log.bell import Bell
 from quasar.log.jetstream_api import Login as Login
-from quasar.log.jetstream_api import Message, Unanswered, check_answer
+from quasar.log.jetstream_api import Message, Unanswered, check_answer, frame
+from quasar.log.jetstream_attempt import Attempt
 
 Arrival = Callable[[Any], Awaitable[None]]
 """Called with each ``nats.aio.msg.Msg``."""
@@ -26,60 +29,66 @@ _REQUEST_S = 5.0
 """After this many seconds without an answer a request is asked again."""
 _PAUSE_S = 0.1
 _MIN_PAYLOAD = 128 * 1024
+_BUFFER = 64 * 2**20
+"""Bytes that may wait for the socket; what is under way is bounded elsewhere."""
 
 
 class _LoginRefused(Exception):
     """Raised when the server knows no such user."""
 
 
-class _Attempt:
-    """An exchange under way: a loss of the connection or a denial ends it at once."""
-
-    def __init__(self, messages: Sequence[Message]) -> None:
-        self.subjects = {m.subject.lower() for m in messages}
-        self.scope = anyio.CancelScope()
-        self.denied: str | None = None
-
-    def deny(self, reason: str) -> None:
-        """End it if the reason, which nats-py gives in lower case, names one of its subjects."""
-        subject = reason.partition('"')[2].partition('"')[0]
-        if subject in self.subjects or "subscription" in reason:
-            self.denied = reason
-            self.scope.cancel()
-
-
 class Wire:
     """A NATS connection that comes back by itself. Make one with ``open``."""
 
-    def __init__(self, url: str, patience: float) -> None:
+    def __init__(self, url: str, login: Login, patience: float) -> None:
         parts = urlsplit(url)
         self.url = f"{parts.scheme}://{parts.hostname}:{parts.port}"  # shows no password
         self.patience = patience
+        self._full_url = url
+        self._login = login
         self._client = Client()
-        self._attempts: set[_Attempt] = set()
+        self._answers = ""
+        """Where this client gets answers, once it listens."""
+        self._attempts: dict[str, Attempt] = {}
+        self._tokens = count(1)
         self._losses: set[Callable[[], None]] = set()
         self._changed = Bell()
+        self._reopening = anyio.Lock()
         self._trouble: Exception | None = None
+        self._deaf = ""
+        """Why this user cannot hear answers."""
         self._opening = True
+        self._ended = False
 
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, login: Login, patience: float) -> AsyncIterator["Wire"]:
         """Connect. After ``patience`` seconds without success a call ends in LogError."""
-        wire = cls(url, patience)
+        wire = cls(url, login, patience)
         try:
-            await wire._connect(url, login)
+            await wire._first_connect()
             yield wire
         finally:
-            with anyio.CancelScope(shield=True), suppress(Error, OSError):
-                await wire._client.close()
+            wire._ended = True
+            await wire._close()
+
+    @property
+    def server_version(self) -> tuple[int, int] | None:
+        """Such as (2, 15); None where the server does not say."""
+        version = self._client.connected_server_version
+        with suppress(ValueError):
+            return version.major, version.minor
+        return None
 
     async def connected(self) -> None:
         """Wait until the server can be reached. Raises LogError where it never will be."""
         while not self._client.is_connected:
-            if self._client.is_closed:
+            if self._ended:
                 raise LogError(f"the connection to {self.url} is closed: open the log again")
-            await self._changed.wait()
+            if self._client.is_closed:
+                await self._reopen()
+            else:
+                await self._changed.wait()
 
     @contextmanager
     def on_loss(self, action: Callable[[], None]) -> Iterator[None]:
@@ -94,10 +103,7 @@ class Wire:
     async def inbox(self, arrival: Arrival) -> AsyncIterator[str]:
         """A subject on which messages come to ``arrival``."""
         subject = self._client.new_inbox()
-        # No limits: whoever asks for messages bounds how many.
-        sub = await self._client.subscribe(
-            subject, cb=arrival, pending_msgs_limit=0, pending_bytes_limit=0
-        )
+        sub = await self._subscribe(subject, arrival)
         try:
             yield subject
         finally:
@@ -106,32 +112,34 @@ class Wire:
 
     async def send(self, message: Message, reply: str = "") -> None:
         """Publish without waiting for an answer. Raises Unanswered where even that fails."""
-        try:
-            await self._client.publish(
-                message.subject,
-                message.payload,
-                reply=reply,
-                headers=message.headers and dict(message.headers),
-            )
-        except (Error, OSError) as e:
-            raise Unanswered(_reason(e)) from e
+        await self._write(frame([message], reply))
 
     async def exchange(self, messages: Sequence[Message]) -> dict[str, Any]:
         """Send a batch, or a single message, and return the answer to its last message.
 
-        Raises Unanswered, ApiError, and LogError where this user may not do that.
+        Exchanges that start one after the other are sent in that order. Raises Unanswered,
+        ApiError, and LogError where this user may not do that.
         """
         await self.connected()
-        attempt = _Attempt(messages)
-        self._attempts.add(attempt)
+        if self._deaf:
+            raise self._denied(self._deaf)
+        attempt, token = Attempt(messages, _REQUEST_S), str(next(self._tokens))
+        heard = self._client.stats["in_msgs"]
+        self._attempts[token] = attempt
         try:
             with attempt.scope:
-                return check_answer(await self._converse(messages))
+                await self._listen()
+                await self._write(frame(messages, f"{self._answers}.{token}"))
+                await attempt.over.wait()
         finally:
-            self._attempts.discard(attempt)
+            del self._attempts[token]
         if attempt.denied:
-            raise LogError(f"{self.url}: {attempt.denied}: give this user that permission")
-        raise Unanswered("the connection was lost")
+            raise self._denied(attempt.denied)
+        if attempt.answer:
+            return check_answer(attempt.answer)
+        if attempt.scope.cancelled_caught and self._client.stats["in_msgs"] == heard:
+            self._cut()
+        raise Unanswered(attempt.reason)
 
     async def api(self, verb: str, body: object, patience: float | None = None) -> dict[str, Any]:
         """Ask JetStream's API until it answers. For requests that may be repeated.
@@ -157,41 +165,38 @@ class Wire:
             "JetStream, then start again; what was being stored is settled by its slots"
         )
 
-    async def _converse(self, messages: Sequence[Message]) -> bytes:
-        *before, last = messages
-        for message in before[:1]:  # the answer to a batch's first message is empty, or a refusal
-            if refusal := await self._ask(message):
-                return refusal
-        for message in before[1:]:
-            await self.send(message)
-        return await self._ask(last)
+    def _denied(self, reason: str) -> LogError:
+        return LogError(f"{self.url}: {reason}: give this user that permission")
 
-    async def _ask(self, message: Message) -> bytes:
-        subject, payload, headers = message
-        try:
-            reply = await self._client.request(
-                subject, payload, timeout=_REQUEST_S, headers=headers and dict(headers)
+    async def _write(self, commands: bytes) -> None:
+        if not self._client.is_connected:  # else nats-py would send them after the next connect
+            raise Unanswered("no connection")
+        await self._client._send_command(commands)
+        await self._client._flush_pending()
+
+    async def _listen(self) -> None:
+        """Subscribe to answers, once a client: nats-py does so again when it reconnects."""
+        if not self._answers:
+            self._answers = self._client.new_inbox()
+            await self._subscribe(f"{self._answers}.*", self._on_answer)
+
+    async def _subscribe(self, subject: str, arrival: Arrival) -> Any:
+        try:  # without limits: whoever asks for messages bounds how many
+            return await self._client.subscribe(
+                subject, cb=arrival, pending_msgs_limit=0, pending_bytes_limit=0
             )
         except (Error, OSError) as e:
             raise Unanswered(_reason(e)) from e
-        return bytes(reply.data)
 
-    async def _connect(self, url: str, login: Login) -> None:
-        with anyio.move_on_after(self.patience), suppress(_LoginRefused):
-            await self._client.connect(
-                url,
-                error_cb=self._on_error,
-                disconnected_cb=self._on_loss,
-                reconnected_cb=self._on_change,
-                closed_cb=self._on_change,
-                user=login.user,
-                password=login.password,
-                user_credentials=login.credentials,
-                inbox_prefix=login.inbox,
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=_PAUSE_S,
-                ping_interval=10,
-            )
+    async def _first_connect(self) -> None:
+        try:
+            with anyio.move_on_after(self.patience):
+                await self._connect()
+        except _LoginRefused:
+            raise LogError(
+                f"the log server {self.url} refuses this login ({_reason(self._trouble)}): "
+                "check its address and the login"
+            ) from None
         self._opening = False
         if not self._client.is_connected:
             raise LogError(
@@ -201,18 +206,67 @@ class Wire:
         if self._client.max_payload < _MIN_PAYLOAD:
             raise LogError(f"{self.url}: set max_payload to at least {_MIN_PAYLOAD} bytes")
 
+    async def _reopen(self) -> None:
+        """A new client: nats-py closes one for good when the server takes a login back."""
+        async with self._reopening:
+            if self._ended or not self._client.is_closed:
+                return
+            self._client, self._answers = Client(), ""
+            try:
+                await self._connect()
+            except BaseException:
+                await self._close()
+                raise
+            self._changed.ring()
+
+    async def _connect(self) -> None:
+        await self._client.connect(
+            self._full_url,
+            error_cb=self._on_error,
+            disconnected_cb=self._on_loss,
+            reconnected_cb=self._on_change,
+            closed_cb=self._on_change,
+            user=self._login.user,
+            password=self._login.password,
+            user_credentials=self._login.credentials,
+            inbox_prefix=self._login.inbox,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=_PAUSE_S,
+            ping_interval=10,
+            pending_size=_BUFFER,
+        )
+
+    def _cut(self) -> None:
+        """End a connection on which nothing comes; nats-py makes another."""
+        writer = getattr(self._client._transport, "_io_writer", None)
+        if writer is not None:  # a websocket has none
+            writer.transport.abort()
+
+    async def _close(self) -> None:
+        with anyio.CancelScope(shield=True), suppress(Error, OSError):
+            if not self._client.is_connected or self._client.pending_data_size:
+                self._cut()  # nobody reads what close() would wait to send
+            await self._client.close()
+
+    async def _on_answer(self, message: Any) -> None:
+        if attempt := self._attempts.get(message.subject.rpartition(".")[2]):
+            attempt.hear(message)
+
     async def _on_error(self, error: Exception) -> None:
         self._trouble = error
         reason = str(error).removeprefix("nats: ")
         if self._opening and "authorization violation" in reason.lower():
             raise _LoginRefused  # ends connect(), which would try for ever
         if "permissions violation" in reason:
-            for attempt in list(self._attempts):
+            if "subscription" in reason:
+                self._deaf = reason
+            for attempt in list(self._attempts.values()):
                 attempt.deny(reason)
 
     async def _on_loss(self) -> None:
-        for attempt in list(self._attempts):
-            attempt.scope.cancel()
+        self._deaf = ""
+        for attempt in list(self._attempts.values()):
+            attempt.fail("the connection was lost")
         for action in list(self._losses):
             action()
         self._changed.ring()

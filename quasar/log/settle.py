@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from quasar.errors import Diverged, UsageError
 from quasar.events.base import Kind
@@ -12,11 +13,11 @@ from quasar.log import MAX_STEP, Stored
 Clock = Callable[[], int]
 """Unix time in nanoseconds."""
 
-_SLOT = re.compile(r"[0-9A-Za-z_:@+-]+(\.[0-9A-Za-z_:@+-]+)*")
+_is_slot = re.compile(r"[0-9A-Za-z_:@+-]+(\.[0-9A-Za-z_:@+-]+)*").fullmatch
 """What is a subject of NATS without wildcards, and harmless in every other place."""
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """An event of a step, encoded."""
 
     slot: str
@@ -39,14 +40,23 @@ def prepare(step: Sequence[Draft], at: int) -> list[Entry]:
         raise UsageError(
             f"a step of {len(step)} events is longer than {MAX_STEP}: append it in parts"
         )
-    entries = [Entry(d.event.slot, encode(d, at), d.event.kind) for d in step]
-    seen: set[str] = set()
-    for slot, _, _ in entries:
-        if not _SLOT.fullmatch(slot):
+    entries: list[Entry] = []
+    for draft in step:
+        event = draft.event
+        slot = event.slot
+        if not _is_slot(slot):
             raise UsageError(
                 f"{slot!r} cannot be a slot: use dot-separated words of letters, digits and _:@+-"
             )
-        if slot in seen:
-            raise UsageError(f"slot {slot} stands twice in one step: append one event to it")
-        seen.add(slot)
+        entries.append(Entry(slot, encode(draft, at), event.kind))
+    if len(entries) > 1:
+        _check_different(entries)
     return entries
+
+
+def _check_different(entries: Sequence[Entry]) -> None:
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.slot in seen:
+            raise UsageError(f"slot {entry.slot} stands twice in one step: append one event to it")
+        seen.add(entry.slot)

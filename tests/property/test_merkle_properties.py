@@ -3,7 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quasar.events.merkle import Tree, leaf_hash, verify_consistency, verify_inclusion
+from quasar.events.frontier import Frontier, Span
+from quasar.events.merkle import (
+    Tree,
+    leaf_hash,
+    verify_consistency,
+    verify_inclusion,
+)
 
 Batches = st.lists(st.integers(0, 40), max_size=8)
 
@@ -51,3 +57,13 @@ def test_an_older_tree_is_a_prefix(sizes: list[int], data: st.DataObject) -> Non
     if old:
         rewritten = Tree([leaf_hash(b"other"), *[bytes(32)] * (old - 1)])
         assert not verify_consistency(old, new, proof, rewritten.root(), tree.root(new))
+
+
+@given(Batches)
+def test_parts_hashed_apart_make_the_whole(sizes: list[int]) -> None:
+    """Spans of any lengths, folded in order, give the root of the tree that grew by batches."""
+    tree, frontier = grow([sum(sizes)]), Frontier()
+    for n in sizes:
+        span = Span(frontier.size, tree.leaves(frontier.size, frontier.size + n))
+        frontier.extend(span.end, span.nodes(span.end))
+    assert (frontier.size, frontier.root()) == (tree.size, tree.root())

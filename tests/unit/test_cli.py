@@ -409,9 +409,15 @@ def test_the_commands_are_the_published_ones() -> None:
         "why",
         "log show",
         "log tail",
+        "log verify",
+        "log info",
         "log export",
         "log schema",
         "policy show",
+        "proof inclusion",
+        "proof score",
+        "proof consistency",
+        "proof verify",
     }
 
 
@@ -434,6 +440,8 @@ def test_json_parses(
         "show": [folder] if words[0] == "log" else [],
         "tail": [folder, "-n", "3"],
         "export": [folder, str(tmp_path / "copy")],
+        "verify": [folder],
+        "info": [folder],
     }.get(words[-1], [])
     ran = quasar(*words, *more, "--json")
     assert (ran.code, ran.err) == (0, "")

@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
+from quasar.events.frontier import Frontier, Span
 from quasar.events.merkle import (
     EMPTY,
     Tree,
     leaf_hash,
+    leaf_hashes,
     node_hash,
     verify_consistency,
     verify_inclusion,
@@ -33,6 +35,44 @@ ROOTS = [
     "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
     "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
 ]
+INCLUSION = {
+    (0, 1): [],
+    (0, 8): [
+        "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
+        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+        "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
+    ],
+    (5, 8): [
+        "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+        "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+    ],
+    (2, 3): ["fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"],
+    (1, 5): [
+        "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+        "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+    ],
+}
+"""Leaf and size to the proof that Certificate Transparency's programs are tested with."""
+CONSISTENCY = {
+    (1, 1): [],
+    (1, 8): [
+        "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
+        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+        "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
+    ],
+    (6, 8): [
+        "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
+        "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+    ],
+    (2, 5): [
+        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+        "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+    ],
+}
+"""Old and new size to the proof."""
 LIMIT = 100
 LEAVES = [leaf_hash(b"%d" % i) for i in range(LIMIT)]
 
@@ -87,6 +127,27 @@ def test_known_roots() -> None:
     for data, root in zip(INPUTS, ROOTS, strict=True):
         tree.append(leaf_hash(bytes.fromhex(data)))
         assert tree.root().hex() == root
+
+
+KNOWN = Tree(leaf_hash(bytes.fromhex(data)) for data in INPUTS)
+
+
+@pytest.mark.parametrize(("index", "size"), INCLUSION)
+def test_known_inclusion_proofs(index: int, size: int) -> None:
+    """The published proofs come out, and are accepted."""
+    proof = [bytes.fromhex(value) for value in INCLUSION[(index, size)]]
+    assert KNOWN.inclusion(index, size) == proof
+    leaf, root = leaf_hash(bytes.fromhex(INPUTS[index])), bytes.fromhex(ROOTS[size - 1])
+    assert verify_inclusion(leaf, index, size, proof, root)
+
+
+@pytest.mark.parametrize(("old", "new"), CONSISTENCY)
+def test_known_consistency_proofs(old: int, new: int) -> None:
+    """The published proofs come out, and are accepted."""
+    proof = [bytes.fromhex(value) for value in CONSISTENCY[(old, new)]]
+    assert KNOWN.consistency(old, new) == proof
+    roots = bytes.fromhex(ROOTS[old - 1]), bytes.fromhex(ROOTS[new - 1])
+    assert verify_consistency(old, new, proof, *roots)
 
 
 def test_empty_root() -> None:
@@ -192,6 +253,46 @@ def test_what_a_tree_cannot_do(tree: Tree, ask: Callable[[Tree], object]) -> Non
     with pytest.raises(ValueError, match=r"tree|leaf"):
         ask(tree)
     assert tree.size == LIMIT
+
+
+def test_many_leaf_hashes() -> None:
+    """The quick way over many lines gives the hash of each."""
+    held = [b"", b"a", b"b" * 1000]
+    assert leaf_hashes(held) == [leaf_hash(line) for line in held]
+
+
+def test_proofs_while_the_tree_grows() -> None:
+    """Nothing that was kept for a size is wrong once there are more leaves."""
+    grown = Tree()
+    for size in range(1, LIMIT + 1):
+        grown.append(LEAVES[size - 1])
+        for older in (size, size // 2, size):
+            assert grown.root(older) == root_of(LEAVES[:older])
+
+
+@pytest.mark.parametrize("step", [1, 3, 7, 32, 33, LIMIT])
+def test_spans_give_a_frontier_every_root(step: int) -> None:
+    """A tree hashed in parts has the root of the whole one, at each size on the way."""
+    frontier = Frontier()
+    for start in range(0, LIMIT, step):
+        end = min(start + step, LIMIT)
+        span = Span(start, b"".join(LEAVES[start:end]))
+        for size in range(start, end + 1):
+            assert frontier.root_with(size, span.nodes(size)) == root_of(LEAVES[:size])
+        frontier.extend(end, span.nodes(end))
+        assert (frontier.size, frontier.root()) == (end, root_of(LEAVES[:end]))
+
+
+def test_what_a_span_cannot_do() -> None:
+    """Half a hash, leaves it does not have, and nodes that do not fit raise ValueError."""
+    span, frontier = Span(3, b"".join(LEAVES[3:9])), Frontier()
+    for size in (2, 10):
+        with pytest.raises(ValueError, match="do not reach"):
+            span.nodes(size)
+    with pytest.raises(ValueError, match="32 bytes"):
+        Span(0, bytes(33))
+    with pytest.raises(ValueError, match="zip"):
+        frontier.extend(9, span.nodes(9))
 
 
 def test_leaves(tree: Tree) -> None:

@@ -1,6 +1,7 @@
 """Checkpoints as signed notes: what is accepted, and what is not."""
 
 import base64
+from collections.abc import Callable
 
 import pytest
 from bittensor_core import CRYPTO_ED25519, CRYPTO_SR25519, Keypair
@@ -10,6 +11,8 @@ from quasar.events.merkle import leaf_hash
 from quasar.events.note import (
     BadSignature,
     Checkpoint,
+    KeyRange,
+    LogKeys,
     checkpoint_body,
     key_id,
     open_checkpoint,
@@ -52,6 +55,22 @@ def test_the_specification_s_checkpoint_parses() -> None:
     assert checkpoint.origin == "example.com/behind-the-sofa"
     assert checkpoint.size == 20852163
     assert checkpoint.root.hex().startswith("0ac5186a")
+
+
+def test_a_note_of_another_program() -> None:
+    """The example of Go's note package, signed by Peter Neumann's key, verifies."""
+    vkey = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
+    text = (
+        "If you think cryptography is the answer to your problem,\n"
+        "then you don't know what your problem is.\n"
+    )
+    signed = base64.b64decode(
+        "x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM="
+    )
+    public_key = base64.b64decode(vkey.rsplit("+", 1)[1])[1:]
+    assert verifier_key("PeterNeumann", public_key) == vkey
+    assert signed[:4] == key_id("PeterNeumann", public_key)
+    assert verify_ed25519(public_key, text.encode(), signed[4:])
 
 
 def test_round_trip() -> None:
@@ -176,3 +195,89 @@ def test_a_hotkey_cannot_sign_notes() -> None:
     """An sr25519 key makes no Ed25519 note, and the error comes at signing."""
     with pytest.raises(UsageError, match="cannot be signed"):
         sign_checkpoint(HEAD, Keypair.from_uri("//Alice", CRYPTO_SR25519))
+
+
+THIRD = Keypair.from_seed(b"\x03" * 32, CRYPTO_ED25519)
+KEYS = LogKeys.of(KEY.public_key).rotated(OTHER.public_key, 100)
+
+
+def note_of(size: int, signer: Keypair) -> str:
+    """A checkpoint of some size."""
+    return sign_checkpoint(Checkpoint(ORIGIN, size, HEAD.root), signer)
+
+
+def test_a_log_with_one_key() -> None:
+    """Without rotation the key is good for every size."""
+    keys = LogKeys.of(KEY.public_key)
+    for size in (0, 1, 2**40):
+        assert keys.open(note_of(size, KEY), ORIGIN).size == size
+    assert keys.ranges == (KeyRange(KEY.public_key, 0, None),)
+
+
+def test_each_key_has_its_range() -> None:
+    """The old key is good below the rotation, the new one from it on."""
+    assert KEYS.ranges == (KeyRange(KEY.public_key, 0, 99), KeyRange(OTHER.public_key, 100, None))
+    assert KEYS.open(note_of(99, KEY), ORIGIN).size == 99
+    assert KEYS.open(note_of(100, OTHER), ORIGIN).size == 100
+
+
+@pytest.mark.parametrize(
+    ("size", "signer", "reason"),
+    [
+        (100, KEY, "signed a checkpoint of 100 events, and may sign those from 0 to 99 only"),
+        (99, OTHER, "signed a checkpoint of 99 events, and may sign those from 100 on only"),
+        (99, THIRD, "is not signed by key"),
+        (100, THIRD, "is not signed by key"),
+    ],
+)
+def test_a_key_outside_its_range(size: int, signer: Keypair, reason: str) -> None:
+    """A key that was replaced signs nothing new, a new one nothing old, a stranger's nothing."""
+    with pytest.raises(BadSignature, match=reason):
+        KEYS.open(note_of(size, signer), ORIGIN)
+
+
+def test_both_keys_on_one_note() -> None:
+    """The signature that counts is there; another one beside it does no harm."""
+    both = note_of(100, OTHER) + note_of(100, KEY).split("\n\n")[1]
+    assert KEYS.open(both, ORIGIN).size == 100
+
+
+def test_a_revoked_key() -> None:
+    """From the revocation on no key signs, until a new one is named."""
+    revoked = KEYS.revoked(200)
+    assert revoked.open(note_of(199, OTHER), ORIGIN).size == 199
+    with pytest.raises(BadSignature, match="may sign those from 100 to 199 only"):
+        revoked.open(note_of(200, OTHER), ORIGIN)
+    with pytest.raises(BadSignature, match="no key that may sign a checkpoint of 200"):
+        revoked.open(note_of(200, THIRD), ORIGIN)
+    with pytest.raises(UsageError, match="its last one is revoked"):
+        revoked.revoked(300)
+    again = LogKeys([*revoked.ranges, KeyRange(THIRD.public_key, 250, None)])
+    assert again.open(note_of(250, THIRD), ORIGIN).size == 250
+
+
+def test_an_altered_note_under_keys() -> None:
+    """A signature by the right key over other words is told as such."""
+    with pytest.raises(BadSignature, match="is wrong"):
+        KEYS.open(note_of(50, KEY).replace("\n50\n", "\n51\n"), ORIGIN)
+    with pytest.raises(BadSignature, match="is of quasar/24"):
+        KEYS.open(note_of(50, KEY), "quasar/25/x")
+    with pytest.raises(CannotJudge):
+        KEYS.open("no note", ORIGIN)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: KEYS.rotated(KEY.public_key, 200),
+        lambda: KEYS.rotated(THIRD.public_key, 100),
+        lambda: KEYS.revoked(50),
+        lambda: LogKeys([KeyRange(KEY.public_key, 0, 9), KeyRange(OTHER.public_key, 9, None)]),
+        lambda: LogKeys([KeyRange(KEY.public_key, 0, None), KeyRange(OTHER.public_key, 9, None)]),
+        lambda: LogKeys([]).rotated(KEY.public_key, 5),
+    ],
+)
+def test_keys_that_no_log_can_have(make: Callable[[], LogKeys]) -> None:
+    """No key comes back, no two share a size, and none ends before it began."""
+    with pytest.raises(UsageError):
+        make()

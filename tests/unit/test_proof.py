@@ -7,7 +7,7 @@ from bittensor_core import CRYPTO_ED25519, Keypair
 
 from quasar.errors import CannotJudge, Damaged
 from quasar.events.merkle import Tree, leaf_hash
-from quasar.events.note import BadSignature, Checkpoint, sign_checkpoint
+from quasar.events.note import BadSignature, Checkpoint, parse_checkpoint, sign_checkpoint
 from quasar.events.proof import parse_proof, verify_proof, write_proof
 
 ORIGIN = "example.com/fancylog"
@@ -91,10 +91,30 @@ def test_another_key() -> None:
         proof_of(5).replace("index 5", "index 5\n" + "\n".join(["A" * 43 + "="] * 65)),
         proof_of(5).replace("\n", "\r\n"),
         proof_of(5).partition("\n\n")[0],
-        proof_of(5) + "x" * 300_000,
+        proof_of(5) + "x" * 3_000_000,
     ],
 )
 def test_what_is_not_a_proof(text: str) -> None:
     """Any other text cannot be judged."""
     with pytest.raises(CannotJudge):
         verify_proof(text, LINES[5], ORIGIN, KEY.public_key)
+
+
+def test_the_specification_s_proof_parses() -> None:
+    """The example of tlog-proof is read as its page says; its signatures are cut short there."""
+    text = (
+        "c2sp.org/tlog-proof@v1\nextra YWdlLXYxLjIuMS1kYXJ3aW4tYXJtNjQudGFyLmd6\nindex 73894\n"
+        "gSKyXoYZUgZ6jduWYrkDOARinOMGJveXjgMkBTcdPlQ=\n"
+        "B95lDa8R83lS8n0eG+o0buTxRKQTYFi//1U8anccXmA=\n"
+        "EKNzoDWG8LGC0Yp9o+sv3qllpMP9uHQ9B20KNL+Q1zs=\n"
+        "RoopEkOdqkYqMB4MJXrbt/hMjOxsVn0IrWjpz1ZMMes=\n"
+        "AHCioX9nLjsrse6YhjRRmk1WUEirVOLLRoOQ6vfO5vk=\n\n"
+        "example.com/fancylog\n109482\nsFodV/vSp5O8n9a8QpW6PRY97tfOSW5bsc2Xl/EQi08=\n\n"
+        "\N{EM DASH} example.com/fancylog hI2DJ1roloI=\n"
+    )
+    proof = parse_proof(text)
+    assert (proof.index, proof.extra) == (73894, b"age-v1.2.1-darwin-arm64.tar.gz")
+    assert [value.hex()[:4] for value in proof.hashes] == ["8122", "07de", "10a3", "468a", "0070"]
+    head = parse_checkpoint(proof.note)
+    assert (head.origin, head.size) == (ORIGIN, 109482)
+    assert write_proof(proof.index, proof.hashes, proof.note, proof.extra) == text
