@@ -178,6 +178,8 @@ class Audit:
             left.append("signer not verified: name the validator with --hotkey")
         if any(run.freshness == "none" for run in self._runs):
             left.append("freshness: none, secrets and blocks come from a public seed")
+        elif any(run.mode == "mock" for run in self._runs):
+            left.append("mock: it was played on a local chain, whose blocks can be foretold")
         if self._damage and not self._read_all:
             left.append(f"stopped at event {self._damage.seq}: the rest was not judged")
         elif not self._structure.checkpoints and not self._damage:

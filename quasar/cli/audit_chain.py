@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from quasar.chain import Chain
 from quasar.chain.bittensor import BittensorChain
+from quasar.cli.source import is_local
 from quasar.errors import UsageError
 from quasar.events import RunStarted
 from quasar.log import Log
@@ -16,13 +17,12 @@ from quasar.rules.machine import Recorded
 
 Progress = Callable[[int, int], None]
 """Called with events done and events in all."""
-_LOCAL = "local"
 
 
 @asynccontextmanager
 async def open_chain(log: ArchiveLog, network: str, netuid: int | None) -> AsyncIterator[Chain]:
     """The chain to compare with. Raises UsageError for a network that the log never was on."""
-    if "://" not in network and network != _LOCAL:
+    if not is_local(network):
         _refuse_played(log, network)
     subnet = log.manifest.identity.netuid if netuid is None else netuid
     async with BittensorChain(network, subnet) as chain:

@@ -44,6 +44,7 @@ from quasar.log.archive import ArchiveIdentity, ArchiveWriter
 from quasar.log.jetstream import JetStreamLog
 from quasar.log.jetstream_wire import Login
 from quasar.log.server import NatsServer
+from quasar.rules import observing
 from quasar.rules import policy as policies
 from quasar.rules.plan import runs_code
 from quasar.rules.secrets import SecretChain
@@ -84,7 +85,9 @@ class Setup:
     mode: Literal["live", "mock", "demo", "simulation"]
     freshness: Literal["beacon", "none"] = "beacon"
     rounds: int | None = None
-    """Stop after so many rounds; None goes on for ever."""
+    """Stop after this round of the log; None goes on for ever."""
+    once: int | None = None
+    """Instead: stop after so many rounds from now on."""
     allow_private: bool = False
     """Call miners on loopback and private addresses: demo and mock only."""
 
@@ -96,6 +99,8 @@ class Volume:
     log: Log
     writer: ArchiveWriter
     run: int
+    rounds: int | None
+    """No round comes after this one."""
     sandbox: Sandbox | None
 
     @property
@@ -131,10 +136,10 @@ async def _play(setup: Setup, volume: Volume, watch: Watch | None) -> bool:
         if watch is not None:
             tasks.start_soon(watch, volume.log)
         tasks.start_soon(drain_on_signal, tasks.cancel_scope)
-        if setup.rounds is None:
+        if volume.rounds is None:
             await anyio.sleep_forever()
-        assert setup.rounds is not None
-        await weighed(volume.log, setup.rounds)
+        assert volume.rounds is not None
+        await weighed(volume.log, volume.rounds)
         finished = True
         tasks.cancel_scope.cancel()
     return finished
@@ -205,8 +210,9 @@ async def _open_volume(setup: Setup) -> AsyncIterator[Volume]:
             ) as log:
                 await _refuse_shorter(log, writer)
                 versions = {"nats-server": server.version, **_sandbox_versions(sandbox)}
-                run = await _begin_run(setup, log, identity, versions, sandbox)
-                yield Volume(log, writer, run, sandbox)
+                rounds = await _last_round(setup, log)
+                run = await _begin_run(setup, log, identity, rounds, versions, sandbox)
+                yield Volume(log, writer, run, rounds, sandbox)
 
 
 @asynccontextmanager
@@ -244,10 +250,26 @@ async def _refuse_shorter(log: Log, writer: ArchiveWriter) -> None:
         )
 
 
+async def _last_round(setup: Setup, log: Log) -> int | None:
+    """The round after which this run stops; what a pause made it miss does not count."""
+    if setup.once is None:
+        return setup.rounds
+    head, state = await log.head(), observing.ObserverState()
+    if head:
+        async for seen in recorded(log):
+            state = observing.evolve(state, seen, log.blobs)
+            if seen.seq >= head:
+                break
+    if state.schedule is None:
+        return setup.once
+    return state.schedule.rounds_through((await setup.chain.head()).number) + setup.once
+
+
 async def _begin_run(
     setup: Setup,
     log: Log,
     identity: ArchiveIdentity,
+    rounds: int | None,
     versions: Mapping[str, str],
     sandbox: Sandbox | None,
 ) -> int:
@@ -267,7 +289,7 @@ async def _begin_run(
                     policy, adopted = toml.sha256, number
             if seen.seq >= head:
                 break
-    await _record(log, _started(setup, runs + 1, versions, sandbox))
+    await _record(log, _started(setup, runs + 1, rounds, versions, sandbox))
     if policies.digest(setup.policy) != policy:
         blob = log.blobs.put(setup.policy)
         name = policies.parse(setup.policy).name
@@ -309,13 +331,17 @@ def _opened(setup: Setup, identity: ArchiveIdentity) -> LogOpened:
 
 
 def _started(
-    setup: Setup, run: int, versions: Mapping[str, str], sandbox: Sandbox | None
+    setup: Setup,
+    run: int,
+    rounds: int | None,
+    versions: Mapping[str, str],
+    sandbox: Sandbox | None,
 ) -> RunStarted:
     return RunStarted(
         run=run,
         mode=setup.mode,
         freshness=setup.freshness,
-        rounds=setup.rounds,
+        rounds=rounds,
         versions={**config.versions(), **versions},
         digests={
             "code": config.code_digest(),

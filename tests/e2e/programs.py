@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -102,6 +103,13 @@ def subnet(work: Path, seed: int = 7, miners: int = 3, engine: str = "extractive
         for door in doors:
             first_line(door)
         yield url
+
+
+def free_port() -> int:
+    """One that nobody listens on now."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
 
 
 def write_policy(folder: Path, **changes: str) -> Path:

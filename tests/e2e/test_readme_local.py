@@ -1,7 +1,6 @@
 """The README's local subnet, typed as it stands there, with a small policy and a free port."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,16 +8,10 @@ from pathlib import Path
 import pytest
 
 from quasar.log.archive_reader import ArchiveLog
-from tests.e2e.programs import run, subnet, write_policy
+from tests.e2e.programs import free_port, run, subnet, write_policy
 from tests.packaging.test_readme import block
 
 SECTION = "Validator and miner on one machine"
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 @pytest.mark.nats
@@ -26,10 +19,10 @@ def test_validator_and_miner_on_one_machine(tmp_path: Path) -> None:
     """At most 8 lines, and at their end stands a clean audit that names the validator."""
     commands = block(SECTION)
     assert len(commands.splitlines()) <= 8
-    rounds = f"--rounds 1 --policy '{write_policy(tmp_path)}'"
-    commands = commands.replace("9944", str(free_port())).replace("--rounds 1", rounds)
+    rounds = f"--once 1 --policy '{write_policy(tmp_path)}'"
+    commands = commands.replace("9944", str(free_port())).replace("--once 1", rounds)
     assert rounds in commands
-    commands = commands.replace("--block-ms 250", "--block-ms 50")
+    commands = commands.replace("8091", str(free_port()))
     bin_folder = Path(sys.executable).parent
     done = subprocess.run(
         ["bash", "-c", f"trap 'kill $(jobs -p) 2>/dev/null' EXIT; {commands}"],
