@@ -27,6 +27,7 @@ from quasar.events.blobs import Blobs
 from quasar.events.signing import log_id_of
 from quasar.replay.finding import Finding
 from quasar.rules import delivery, observing, sampling, scoring, weights
+from quasar.rules.carried import inherited
 from quasar.rules.machine import Recorded
 from quasar.rules.policy import Policy, recorded_policy
 from quasar.rules.secrets import links
@@ -37,7 +38,15 @@ EXECUTOR = "sandbox-executor"
 
 ACTOR_OF: Mapping[str, str] = {
     **dict.fromkeys(
-        ("LogOpened", "LogClosed", "LogKeyRotated", "RunStarted", "RunEnded", "PolicyAdopted"),
+        (
+            "LogOpened",
+            "LogClosing",
+            "LogClosed",
+            "LogKeyRotated",
+            "RunStarted",
+            "RunEnded",
+            "PolicyAdopted",
+        ),
         SUPERVISOR,
     ),
     "EventQuarantined": SUPERVISOR,
@@ -173,6 +182,10 @@ class LifecycleCheck:
 
     def _open(self, opened: LogOpened) -> str | None:
         self._opened, self._tip = opened, opened.secrets_tip
+        carried = inherited(opened, self._blobs)
+        if carried is not None:
+            self._runs, self._policies = carried.runs, carried.policies
+            self._revealed = carried.round
         log_id = log_id_of(opened.genesis, opened.netuid, opened.hotkey, opened.log_number)
         return None if log_id == opened.log_id else "the log id does not follow from its owner"
 
