@@ -10,6 +10,7 @@ from quasar.events import (
     AnswerReceived,
     AnswerScored,
     BlockObserved,
+    LogOpened,
     MeanReward,
     MetagraphObserved,
     Neuron,
@@ -22,12 +23,14 @@ from quasar.events import (
     WeightsComputed,
     WeightsDeferred,
 )
+from quasar.events.blobs import Blobs
 from quasar.events.merkle import Tree
 from quasar.log import Log
 from quasar.log.archive_reader import ArchiveLog
 from quasar.replay.archive import ArchiveCheck
 from quasar.replay.audit import up_to
 from quasar.replay.structure import StructureCheck
+from quasar.rules.carried import inherited
 from quasar.rules.machine import Recorded
 from quasar.rules.plan import plan_tasks
 from quasar.rules.policy import Policy, recorded_policy
@@ -109,6 +112,13 @@ async def why(log: Log, hotkey: str, block: int | None = None) -> Why:
     return fold.explain(structure.tree)
 
 
+def _carried_score(opened: LogOpened, blobs: Blobs, hotkey: str) -> float | None:
+    """The EMA that a hotkey brings along from the volume before."""
+    carried = inherited(opened, blobs)
+    standings = carried.standings if carried else []
+    return next((s.score for s in standings if s.hotkey == hotkey), None)
+
+
 class _Fold:
     def __init__(self, hotkey: str, block: int | None) -> None:
         self._hotkey = hotkey
@@ -132,11 +142,13 @@ class _Fold:
 
     def feed(self, seen: Recorded, log: Log) -> None:
         match seen.event:
+            case LogOpened() as opened:
+                self._ema = _carried_score(opened, log.blobs, self._hotkey)
             case PolicyAdopted(toml=toml):
                 self._policy = recorded_policy(log.blobs.get(toml))
                 self._policies[toml.sha256] = self._policy
-            case RoundOpened() as opened:
-                self._opened[opened.round] = opened
+            case RoundOpened(round=number) as round_opened:
+                self._opened[number] = round_opened
             case BlockObserved(number=number, hash=block_hash):
                 self._beacons[number] = block_hash
                 self._now = number

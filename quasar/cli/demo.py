@@ -26,7 +26,8 @@ from quasar.rules.machine import Recorded
 from quasar.rules.policy import parse
 from quasar.rules.projections import Leaderboard
 from quasar.supervisor.restart import drain_on_signal
-from quasar.supervisor.validator import Setup, run_validator
+from quasar.supervisor.setup import Setup
+from quasar.supervisor.validator import run_validator
 
 BLOCK_MS = 100
 TEMPO = 25
@@ -138,7 +139,7 @@ async def _play(
             ended = await run_validator(setup, watch=live.watch)
         if not ended.finished:
             return None
-        return await audit_command.run_audit(ArchiveLog(folder), hotkeys[0], bar, chain)
+        return await audit_command.run_audit([ArchiveLog(folder)], hotkeys[0], bar, chain)
 
 
 def load_names(seed: int, engines: list[str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from quasar.chain.keys import hotkey_from_seed, load_or_create_secret, log_key_from_seed
 from quasar.draw import derive
 from quasar.events.signing import Signer
-from quasar.supervisor.validator import Identity
+from quasar.supervisor.setup import Identity
 
 
 def demo_seed(seed: int) -> bytes:

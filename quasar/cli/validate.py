@@ -17,15 +17,15 @@ from quasar.cli.flags import DEFAULT_WALLET, FINNEY, Network, Wallet
 from quasar.cli.identity import demo_validator, kept_validator
 from quasar.cli.mock import SEED, check_local, mock_chain
 from quasar.cli.replace import room
-from quasar.cli.source import is_local
+from quasar.cli.source import is_local, open_source, volumes_of
 from quasar.cli.status import report_status
 from quasar.config import load_policy, state_folder
 from quasar.errors import UsageError
 from quasar.events.signing import Signer, log_id_of
-from quasar.log.archive_reader import ArchiveLog
-from quasar.log.manifest import NAME as MANIFEST
 from quasar.rules.policy import parse
-from quasar.supervisor.validator import LOG_NUMBER, Identity, Setup, run_validator
+from quasar.supervisor.setup import Identity, Setup, VolumeLimit
+from quasar.supervisor.validator import run_validator
+from quasar.supervisor.volume import LOG_NUMBER
 
 MOCK_ARCHIVE = Path("quasar-mock")
 
@@ -38,6 +38,7 @@ class Plan(NamedTuple):
     policy: bytes
     rounds: int | None
     once: int | None
+    volumes: VolumeLimit | None
     status_s: float
     """Seconds between two words about how far it is."""
     state: Path | None
@@ -68,6 +69,8 @@ def validate(
     rounds: int | None = None,
     state: Path | None = None,
     out: Path | None = None,
+    volume_events: int = VolumeLimit().events,
+    volume_hours: float = VolumeLimit().seconds / 3600,
     policy: str = "readme-v1",
     polling_interval: Annotated[
         float, Parameter(name=("--neuron.polling_interval", "--polling-interval"))
@@ -93,7 +96,11 @@ def validate(
         Private folder for keys, the server's store and contexts of open rounds; a folder of the
         hotkey's own by default.
     out
-        Folder of the archive.
+        Folder of the archive; each volume of the log is a folder in it.
+    volume_events
+        A volume closes when it holds so many events, and the next one opens.
+    volume_hours
+        A volume closes when it is so old.
     policy
         A policy that ships with the package, or a file.
     polling_interval
@@ -111,7 +118,10 @@ def validate(
     toml = load_policy(policy)
     parse(toml)
     logs.set_up()
-    plan = Plan(url, network.netuid, toml, rounds, once, polling_interval, state, out)
+    if volume_events < 1 or volume_hours <= 0:
+        raise UsageError("--volume-events and --volume-hours must be above 0")
+    volumes = VolumeLimit(volume_events, volume_hours * 3600)
+    plan = Plan(url, network.netuid, toml, rounds, once, volumes, polling_interval, state, out)
     if mock:
         check_local(url)
         archive = _mock(plan, SEED if seed is None else seed)
@@ -134,7 +144,8 @@ def _mock(plan: Plan, seed: int) -> Path:
     role = Role(demo_validator(seed).hotkey, seed, "mock")
     archive = plan.archive or MOCK_ARCHIVE
     with room(archive, "mock"), tempfile.TemporaryDirectory(prefix="quasar-mock-") as work:
-        return anyio.run(_run_mock, plan._replace(state=Path(work), archive=archive), role, seed)
+        plan = plan._replace(state=Path(work), archive=archive, volumes=None)
+        return anyio.run(_run_mock, plan, role, seed)
 
 
 async def _run_mock(plan: Plan, role: Role, seed: int) -> Path:
@@ -175,6 +186,7 @@ def _setup(plan: Plan, role: Role, chain: Chain, state: Path) -> Setup:
         freshness="beacon" if role.seed is None else "none",
         rounds=plan.rounds,
         once=plan.once,
+        volumes=plan.volumes,
         allow_private=is_local(plan.url),
     )
 
@@ -191,9 +203,10 @@ async def _require_registered(chain: Chain, hotkey: str, url: str) -> None:
 
 def _refuse_other(archive: Path, genesis: str, setup: Setup) -> None:
     """One archive holds one log, and that is of one hotkey on one subnet of one chain."""
-    if not (archive / MANIFEST).exists():
+    volumes = volumes_of(archive)
+    if not volumes:
         return
-    held = ArchiveLog(archive).manifest.identity
+    held = volumes[-1].manifest.identity
     hotkey = setup.identity.hotkey.ss58_address
     if (held.genesis, held.netuid, held.hotkey) != (genesis, setup.chain.netuid, hotkey):
         raise UsageError(
@@ -215,9 +228,10 @@ def _log_start(setup: Setup) -> None:
 
 
 def _say(archive: Path, json: bool) -> None:
-    size = ArchiveLog(archive).manifest.last
+    sizes = [log.manifest.last for log in volumes_of(archive)]
+    size = sum(sizes)
     if json:
-        output.say_json({"events": size, "archive": str(archive)})
+        output.say_json({"events": size, "volumes": len(sizes), "archive": str(archive)})
     else:
         output.out.print(
             f"{size} events in {archive}; check them: quasar audit {archive}", markup=False
@@ -228,7 +242,7 @@ async def _dry_run(plan: Plan, role: Role, json: bool) -> int:
     hotkey = role.hotkey.ss58_address
     async with BittensorChain(plan.url, plan.netuid) as chain:
         home = plan.state or _home(await chain.genesis(), plan.netuid, hotkey)
-        found = await dry_run_of(ArchiveLog(plan.archive or home / "archive"), chain)
+        found = await dry_run_of(open_source(str(plan.archive or home / "archive")), chain)
     if json:
         output.say_json(found)
         return 0

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from quasar.cli.identity import demo_miner, demo_validator
+from quasar.cli.source import open_source
+from quasar.log.archive_reader import ArchiveLog
 from tests.builders import small_policy
 
 BLOCK_MS = 50
@@ -117,6 +119,11 @@ def write_policy(folder: Path, **changes: str) -> Path:
     path = folder / "policy.toml"
     path.write_bytes(small_policy(**changes))
     return path
+
+
+def newest_volume(folder: Path) -> ArchiveLog:
+    """The volume that a validator wrote last. Raises UsageError while there is none."""
+    return open_source(str(folder))
 
 
 def processes_naming(text: str) -> dict[int, str]:

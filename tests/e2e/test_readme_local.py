@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from quasar.log.archive_reader import ArchiveLog
-from tests.e2e.programs import free_port, run, subnet, write_policy
+from tests.e2e.programs import free_port, newest_volume, run, subnet, write_policy
 from tests.packaging.test_readme import block
 
 SECTION = "Validator and miner on one machine"
@@ -51,7 +50,7 @@ def test_a_validator_that_is_not_registered_does_not_start(tmp_path: Path) -> No
         assert "is not registered on subnet 24" in refused.err
         assert not out.exists()
         assert run(*start, "--seed", "7").code == 0
-        size = ArchiveLog(out).manifest.last
+        size = newest_volume(out).manifest.last
     other = tmp_path / "other"
     other.mkdir()
     with subnet(other, seed=8, miners=1) as url:
@@ -59,4 +58,4 @@ def test_a_validator_that_is_not_registered_does_not_start(tmp_path: Path) -> No
         refused = run(*start, "--seed", "8")
     assert refused.code == 2
     assert "name another --out or --state" in refused.err
-    assert ArchiveLog(out).manifest.last == size
+    assert newest_volume(out).manifest.last == size

@@ -15,8 +15,16 @@ import pytest
 
 from quasar.events import RunStarted, WeightsConfirmed
 from quasar.events.envelope import decode
-from quasar.log.archive_reader import ArchiveLog
-from tests.e2e.programs import QUASAR, Result, first_line, free_port, run, running, write_policy
+from tests.e2e.programs import (
+    QUASAR,
+    Result,
+    first_line,
+    free_port,
+    newest_volume,
+    run,
+    running,
+    write_policy,
+)
 
 pytestmark = pytest.mark.nats
 
@@ -39,7 +47,7 @@ def make_wallets(*names: str) -> list[str]:
 
 
 def events(archive: Path, kind: type[Any]) -> list[Any]:
-    found = (decode(line).event for _, line in ArchiveLog(archive).lines())
+    found = (decode(line).event for _, line in newest_volume(archive).lines())
     return [event for event in found if isinstance(event, kind)]
 
 
@@ -106,7 +114,7 @@ def test_mock_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The miner may come first; nothing but the archive is left; a second mock replaces it."""
     monkeypatch.chdir(tmp_path)
     port = free_port()
-    policy = str(write_policy(tmp_path, **{"round_every_blocks = 75 ": "round_every_blocks = 40 "}))
+    policy = str(write_policy(tmp_path))
     miner = ["mine", *mock("--axon.port", "0", "--json", port=port)]
     for _ in range(2):
         with running(QUASAR, miner, tmp_path / "miner.log") as process:
