@@ -113,7 +113,8 @@ def mine(
 async def _run(
     url: str, netuid: int, mock: bool, setup: Callable[[Chain], Setup], ready: Callable[[str], None]
 ) -> None:
-    async with BittensorChain(url, netuid) as chain:
-        if mock:
-            await wait_for_chain(chain, url)
+    chain = BittensorChain(url, netuid)
+    if mock:
+        await wait_for_chain(chain, url)
+    async with chain:
         await run_miner(setup(chain), ready)
