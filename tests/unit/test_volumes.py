@@ -53,6 +53,18 @@ def volumes(count: int = 3) -> tuple[World, ...]:
 
 
 @cache
+def twenty() -> tuple[World, ...]:
+    """Volumes of one round. Not to be changed."""
+    made: list[World] = []
+    for number in range(1, 21):
+        world = World(policy=few_tasks(), before=made[-1] if made else None)
+        anyio.run(rounds, world, [number])
+        anyio.run(world.close)
+        made.append(world)
+    return tuple(made)
+
+
+@cache
 def one_long_volume() -> World:
     """The same rounds without a break."""
     world = World(policy=few_tasks())
@@ -78,6 +90,23 @@ def test_volumes_are_one_log() -> None:
     assert report.proved[0].startswith(f"{report.events} events")
     assert report.assumed["carried_state"] == 0
     assert report.disputes == 0
+
+
+def test_twenty_volumes_in_a_row() -> None:
+    """Clean as one log; one that is left out, exchanged or altered is named."""
+    logs = [log_of(w) for w in twenty()]
+    report = audit(logs)
+    assert report.result == "clean", report.first_divergence
+    assert report.events == sum(len(log.lines) for log in logs)
+    for forged, volume in (
+        ([*logs[:6], *logs[7:]], 8),
+        ([*logs[:6], logs[7], logs[6], *logs[8:]], 8),
+        ([*logs[:6], reopened(twenty()[6]), *logs[7:]], 7),
+        ([*logs[:6], other_state(twenty()[6]), *logs[7:]], 7),
+    ):
+        first = audit(forged).first_divergence
+        assert first is not None
+        assert first.volume == volume
 
 
 def test_a_later_volume_alone_says_what_it_assumes() -> None:
