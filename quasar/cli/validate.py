@@ -39,6 +39,7 @@ class Plan(NamedTuple):
     rounds: int | None
     once: int | None
     volumes: VolumeLimit | None
+    reserve_bytes: int
     status_s: float
     """Seconds between two words about how far it is."""
     state: Path | None
@@ -71,6 +72,7 @@ def validate(
     out: Path | None = None,
     volume_events: int = VolumeLimit().events,
     volume_hours: float = VolumeLimit().seconds / 3600,
+    disk_reserve: float = 256.0,
     policy: str = "readme-v1",
     polling_interval: Annotated[
         float, Parameter(name=("--neuron.polling_interval", "--polling-interval"))
@@ -101,6 +103,8 @@ def validate(
         A volume closes when it holds so many events, and the next one opens.
     volume_hours
         A volume closes when it is so old.
+    disk_reserve
+        MiB that stay free: with less no round begins, what is open is finished, and it stops.
     policy
         A policy that ships with the package, or a file.
     polling_interval
@@ -121,7 +125,10 @@ def validate(
     if volume_events < 1 or volume_hours <= 0:
         raise UsageError("--volume-events and --volume-hours must be above 0")
     volumes = VolumeLimit(volume_events, volume_hours * 3600)
-    plan = Plan(url, network.netuid, toml, rounds, once, volumes, polling_interval, state, out)
+    reserve = int(disk_reserve * 2**20)
+    plan = Plan(
+        url, network.netuid, toml, rounds, once, volumes, reserve, polling_interval, state, out
+    )
     if mock:
         check_local(url)
         archive = _mock(plan, SEED if seed is None else seed)
@@ -187,6 +194,7 @@ def _setup(plan: Plan, role: Role, chain: Chain, state: Path) -> Setup:
         rounds=plan.rounds,
         once=plan.once,
         volumes=plan.volumes,
+        reserve_bytes=plan.reserve_bytes,
         allow_private=is_local(plan.url),
     )
 

@@ -45,5 +45,7 @@ class Setup:
     volumes: VolumeLimit | None = None
     """With a limit, volumes are folders of the archive, by number; without one there is a single
     volume, which is the archive."""
+    reserve_bytes: int = 256 * 2**20
+    """With less free space than this no round begins, and the volume closes."""
     allow_private: bool = False
     """Call miners on loopback and private addresses: demo and mock only."""

@@ -1,6 +1,5 @@
 """A validator: its actors, volume after volume, until it is told to stop."""
 
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
@@ -17,9 +16,8 @@ from quasar.actors.task_sampler import TaskSampler
 from quasar.actors.weight_setter import WeightSetter
 from quasar.door.client import ClientLimits, ClientSession, MinerDoor, open_session
 from quasar.door.outbox import Outbox
+from quasar.errors import UsageError
 from quasar.events import (
-    LogClosing,
-    LogOpened,
     RoundScored,
     RoundSkipped,
     WeightsComputed,
@@ -28,20 +26,18 @@ from quasar.events import (
     WeightsVerified,
 )
 from quasar.log import Log
-from quasar.rules import closing
 from quasar.rules import policy as policies
-from quasar.rules.closing import ClosingState
 from quasar.sandbox import Sandbox
+from quasar.supervisor.closer import check_disk, drained
 from quasar.supervisor.restart import Actor, drain_on_signal, supervise
 from quasar.supervisor.run import End, begin_run, end_run, round_after
 from quasar.supervisor.services import Services, open_services
-from quasar.supervisor.setup import Setup, VolumeLimit
+from quasar.supervisor.setup import Setup
 from quasar.supervisor.volume import (
     Volume,
     current_volume,
     is_closed,
     open_volume,
-    record,
     seal,
     state_of,
 )
@@ -66,6 +62,7 @@ async def run_validator(setup: Setup, *, watch: Watch | None = None) -> Ended:
 
     ``watch`` gets the log of each volume, to show what happens.
     """
+    check_disk(setup)
     number, rounds = current_volume(setup), setup.rounds
     async with open_services(setup) as services:
         while True:
@@ -79,7 +76,10 @@ async def run_validator(setup: Setup, *, watch: Watch | None = None) -> Ended:
                         await end_run(volume, run, end)
                         if end is not End.CLOSED:
                             return Ended(await seal(setup, volume), end is End.FINISHED)
-                await seal(setup, volume)
+                size = await seal(setup, volume)
+            check_disk(setup)
+            if setup.volumes is None:
+                raise UsageError(f"{setup.archive} is closed after {size} events: name another")
             number += 1
             logger.info("validator.next-volume", volume=number)
 
@@ -114,8 +114,7 @@ async def _run_actors(
         tasks.start_soon(drain_on_signal, tasks.cancel_scope)
         if rounds is not None:
             tasks.start_soon(until, weighed(volume.log, rounds, volume.base), End.FINISHED)
-        if setup.volumes is not None:
-            tasks.start_soon(until, drained(volume.log, setup.volumes), End.CLOSED)
+        tasks.start_soon(until, drained(volume.log, setup), End.CLOSED)
     return end
 
 
@@ -156,29 +155,9 @@ async def weighed(log: Log, rounds: int, over: int = 0) -> None:
         match seen.event:
             case RoundScored() | RoundSkipped():
                 over += 1
-            case WeightsDeferred() if over >= rounds:
+            case WeightsDeferred(reason=reason) if over >= rounds and reason != "closing":
                 return
             case WeightsComputed(epoch=epoch) if over >= rounds and row is None:
                 row = epoch
             case WeightsVerified(epoch=epoch) | WeightsFailed(epoch=epoch) if epoch == row:
                 return
-
-
-async def drained(log: Log, limit: VolumeLimit) -> None:
-    """Begin to close the volume when it is long enough; return once it has come to rest."""
-    state, opened_ns = ClosingState(), 0
-    async for seen in recorded(log):
-        state = closing.evolve(state, seen, log.blobs)
-        if isinstance(seen.event, LogOpened):
-            opened_ns = seen.envelope.at
-        age_s = (time.time_ns() - opened_ns) / 1e9
-        if not state.closing and (reason := _long_enough(seen.seq, age_s, limit)):
-            await record(log, LogClosing(reason=reason))
-        if state.drained:
-            return
-
-
-def _long_enough(events: int, age_s: float, limit: VolumeLimit) -> str | None:
-    if events >= limit.events:
-        return f"{limit.events} events are a volume"
-    return f"{limit.seconds:.0f} s are a volume" if age_s >= limit.seconds else None

@@ -85,3 +85,14 @@ def test_a_weight_is_explained_across_volumes(played: Played) -> None:
     shown = run("why", str(played.archive), demo_miner(SEED, 0).ss58_address, "--json")
     assert shown.code == 0, shown
     assert run("log", "tail", str(played.archive)).code == 0
+
+
+def test_a_full_disk_stops_new_rounds(tmp_path: Path) -> None:
+    """With less space than the reserve it does not start, and leaves nothing behind."""
+    with subnet(tmp_path, SEED, miners=1) as url:
+        arguments = ["--chain", url, "--seed", str(SEED), "--out", str(tmp_path / "archive")]
+        arguments += ["--state", str(tmp_path / "validator"), "--disk-reserve", "1e9"]
+        refused = run("validate", *arguments)
+    assert (refused.code, refused.out) == (2, ""), refused
+    assert "in reserve: free some space" in refused.err
+    assert not (tmp_path / "archive").exists()
