@@ -39,6 +39,18 @@ app.command(
     group=_roles,
 )
 app.command(
+    "quasar.cli.backup:backup",
+    name="backup",
+    help="Copy a stopped validator into one private file.",
+    group=_roles,
+)
+app.command(
+    "quasar.cli.restore:restore",
+    name="restore",
+    help="Put a backup into empty folders.",
+    group=_roles,
+)
+app.command(
     "quasar.cli.audit:audit",
     name="audit",
     help="Recompute a log's every score and weight.",
@@ -55,6 +67,17 @@ log = App(name="log", help="Read, copy and describe logs.", group=_checks)
 log.command("quasar.cli.log:show", name="show", help="Print events.")
 log.command("quasar.cli.log:tail", name="tail", help="Print the last events.")
 log.command("quasar.cli.log:export", name="export", help="Copy an archive, verified.")
+log.command(
+    "quasar.cli.log_size:size",
+    name="size",
+    help="Room that a log takes, or will take.",
+)
+log.command("quasar.cli.log_serve:serve", name="serve", help="Serve an archive over HTTP.")
+log.command(
+    "quasar.cli.log_prune:prune",
+    name="prune",
+    help="Remove a volume that has a verified copy.",
+)
 log.command("quasar.cli.log:schema", name="schema", help="JSON Schema of every event.")
 app.command(log)
 

@@ -1,6 +1,7 @@
 """``quasar audit``: the verdict on a log."""
 
 from collections.abc import Sequence
+from itertools import dropwhile
 from typing import Annotated
 
 import anyio
@@ -10,7 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from quasar.chain import Chain
 from quasar.cli.output import err, out, say_json
 from quasar.cli.source import check_hotkey, check_network, open_volumes
+from quasar.errors import CannotJudge
 from quasar.log.archive_reader import ArchiveLog
+from quasar.log.whole import is_pruned
 from quasar.replay.audit import Progress as Seen
 from quasar.replay.audit import audit as audit_log
 from quasar.replay.finding import Report, Signer
@@ -50,8 +53,14 @@ def audit(
         check_hotkey(hotkey)
     if chain is not None:
         check_network(chain)
-    logs = open_volumes(source)
+    volumes = open_volumes(source)
+    logs = list(dropwhile(is_pruned, volumes))
+    if not logs:
+        raise CannotJudge(f"the events of {source} were pruned: audit the other copy of them")
     report = anyio.run(_judge, logs, hotkey, chain, netuid, not json)
+    if len(logs) < len(volumes):
+        left_out = f"volumes 1 to {len(volumes) - len(logs)} were pruned here: audit their copy"
+        report.not_checked.insert(0, left_out)
     if json:
         say_json(report)
     else:

@@ -17,11 +17,13 @@ from quasar.cli.flags import DEFAULT_WALLET, FINNEY, Network, Wallet
 from quasar.cli.identity import demo_validator, kept_validator
 from quasar.cli.mock import SEED, check_local, mock_chain
 from quasar.cli.replace import room
+from quasar.cli.restore import home_of
 from quasar.cli.source import is_local, open_source, volumes_of
 from quasar.cli.status import report_status
-from quasar.config import load_policy, state_folder
+from quasar.config import load_policy
 from quasar.errors import UsageError
 from quasar.events.signing import Signer, log_id_of
+from quasar.log.archive import ArchiveIdentity
 from quasar.rules.policy import parse
 from quasar.supervisor.setup import Identity, Setup, VolumeLimit
 from quasar.supervisor.validator import run_validator
@@ -168,7 +170,7 @@ async def _run(plan: Plan, role: Role) -> Path:
     async with BittensorChain(plan.url, plan.netuid) as chain:
         await _require_registered(chain, hotkey, plan.url)
         genesis = await chain.genesis()
-        state = plan.state or _home(genesis, plan.netuid, hotkey)
+        state = plan.state or home_of(_identity(genesis, plan.netuid, hotkey))
         setup = _setup(plan, role, chain, state)
         _refuse_other(setup.archive, genesis, setup)
         _log_start(setup)
@@ -176,10 +178,9 @@ async def _run(plan: Plan, role: Role) -> Path:
         return setup.archive
 
 
-def _home(genesis: str, netuid: int, hotkey: str) -> Path:
-    """A folder of this log's own."""
+def _identity(genesis: str, netuid: int, hotkey: str) -> ArchiveIdentity:
     log_id = log_id_of(genesis, netuid, hotkey, LOG_NUMBER)
-    return state_folder() / "validator" / f"{netuid}-{hotkey[:8]}-{log_id}"
+    return ArchiveIdentity(log_id=log_id, volume=1, netuid=netuid, hotkey=hotkey, genesis=genesis)
 
 
 def _setup(plan: Plan, role: Role, chain: Chain, state: Path) -> Setup:
@@ -249,7 +250,7 @@ def _say(archive: Path, json: bool) -> None:
 async def _dry_run(plan: Plan, role: Role, json: bool) -> int:
     hotkey = role.hotkey.ss58_address
     async with BittensorChain(plan.url, plan.netuid) as chain:
-        home = plan.state or _home(await chain.genesis(), plan.netuid, hotkey)
+        home = plan.state or home_of(_identity(await chain.genesis(), plan.netuid, hotkey))
         found = await dry_run_of(open_source(str(plan.archive or home / "archive")), chain)
     if json:
         output.say_json(found)

@@ -20,6 +20,7 @@ from quasar.log.jetstream import JetStreamLog
 from quasar.log.jetstream_wire import Login
 from quasar.log.manifest import NAME as MANIFEST
 from quasar.log.server import NatsServer
+from quasar.log.whole import is_sealed
 from quasar.rules import closing
 from quasar.rules.carried import Carried, encode_carried
 from quasar.rules.closing import ClosingState, carried_from
@@ -87,21 +88,11 @@ def current_volume(setup: Setup) -> int:
             "will be folders"
         )
     number = 1
-    while (folder := folder_of(setup, number) / MANIFEST).exists() and _sealed(folder.parent):
+    while (folder_of(setup, number) / MANIFEST).exists() and is_sealed(
+        ArchiveLog(folder_of(setup, number))
+    ):
         number += 1
     return number
-
-
-def _sealed(folder: Path) -> bool:
-    log = ArchiveLog(folder)
-    last = log.manifest.last
-    if last not in log.checkpoint_sizes():
-        return False
-    return all(_closes(seq, line) for seq, line in log.lines(after=last - 1))
-
-
-def _closes(seq: int, line: bytes) -> bool:
-    return isinstance(Recorded(seq, line).event, LogClosed)
 
 
 def handover_of(folder: Path) -> Handover:
