@@ -56,15 +56,31 @@ def validating(url: str, work: Path, home: Path) -> list[str]:
     return [*words, "--state", str(home / "state"), "--out", str(home / "out")]
 
 
-def play_into_a_round(arguments: list[str], work: Path, home: Path, number: signal.Signals) -> None:
-    """Stop a validator while the tasks of a round after the first are on their way."""
+def play_into_a_round(
+    arguments: list[str], work: Path, home: Path, number: signal.Signals
+) -> set[int]:
+    """Stop a validator while a round after the first is under way; gives such rounds.
+
+    Where it was faster than this test, it plays on.
+    """
+    newest = 1
+    while True:
+        play_into(newest + 1, arguments, work, home, number)
+        found = events(home / "out")
+        opened = {e.round for e in found if isinstance(e, RoundOpened)}
+        if under_way := opened - {e.round for e in found if isinstance(e, RoundSealed)}:
+            return under_way
+        newest = max(opened)
+
+
+def play_into(
+    round_: int, arguments: list[str], work: Path, home: Path, number: signal.Signals
+) -> None:
+    """Stop a validator once its archive shows tasks of the round, or of one after it."""
     with running(QUASAR, arguments, work / "validator.log") as process:
         end = time.monotonic() + 80
-        while not any((home / "state" / "contexts").glob("[2-9]/*.zst")):
+        while not assigned(home / "out", round_):
             assert process.poll() is None, (work / "validator.log").read_text()
-            assert time.monotonic() < end
-            time.sleep(0.02)
-        while not assigned(home / "out", 2):
             assert time.monotonic() < end
             time.sleep(0.02)
         interrupt(process, number)
@@ -94,6 +110,7 @@ def back_up(home: Path, to: Path) -> None:
             time.sleep(0.05)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_validator_moves_in_mid_round(
     tmp_path: Path, number: signal.Signals, capsys: pytest.CaptureFixture[str]
@@ -103,7 +120,7 @@ def test_a_validator_moves_in_mid_round(
     write_policy(tmp_path, **BUSY)
     write_wallet(tmp_path / "wallets")
     with subnet(tmp_path, SEED, miners=2) as url:
-        play_into_a_round(validating(url, tmp_path, old), tmp_path, old, number)
+        under_way = play_into_a_round(validating(url, tmp_path, old), tmp_path, old, number)
         before = events(old / "out")
         back_up(old, file)
         shown = json.loads(capsys.readouterr().out)
@@ -113,8 +130,7 @@ def test_a_validator_moves_in_mid_round(
         restore(file, state=new / "state", out=new / "out")
         assert (new / "state" / "master.key").read_bytes() == secret
         opened = {e.round for e in before if isinstance(e, RoundOpened)}
-        unsealed = opened - {e.round for e in before if isinstance(e, RoundSealed)}
-        assert unsealed, "it was stopped between two rounds"
+        assert under_way <= opened
         rounds = max(opened) + 1
         ended = run(*validating(url, tmp_path, new), "--rounds", str(rounds))
         assert ended.code == 0, ended.err
