@@ -18,6 +18,7 @@ from quasar.events import (
     RoundOpened,
     RoundRevealed,
     RoundScored,
+    RunStarted,
     TaskAssigned,
     Weight,
     WeightsComputed,
@@ -32,7 +33,7 @@ from quasar.replay.audit import up_to
 from quasar.replay.structure import StructureCheck
 from quasar.rules.carried import inherited
 from quasar.rules.machine import Recorded
-from quasar.rules.plan import plan_tasks
+from quasar.rules.plan import offered, plan_tasks
 from quasar.rules.policy import Policy, recorded_policy
 from quasar.rules.secrets import round_seed
 
@@ -125,7 +126,10 @@ class _Fold:
         self._block = block
         self._policy: Policy | None = None
         self._policies: dict[str, Policy] = {}
+        self._sandbox: str | None = None
         self._opened: dict[int, RoundOpened] = {}
+        self._played: dict[int, Policy] = {}
+        """By round: its policy, as far as it was offered."""
         self._beacons: dict[int, str] = {}
         self._expected: dict[tuple[int, int], str] = {}
         self._assigned: dict[tuple[int, int], tuple[int, TaskAssigned]] = {}
@@ -147,8 +151,11 @@ class _Fold:
             case PolicyAdopted(toml=toml):
                 self._policy = recorded_policy(log.blobs.get(toml))
                 self._policies[toml.sha256] = self._policy
-            case RoundOpened(round=number) as round_opened:
+            case RunStarted(sandbox=sandbox):
+                self._sandbox = sandbox
+            case RoundOpened(round=number, policy=digest) as round_opened:
                 self._opened[number] = round_opened
+                self._played[number] = offered(self._policies[digest], self._sandbox)
             case BlockObserved(number=number, hash=block_hash):
                 self._beacons[number] = block_hash
                 self._now = number
@@ -189,7 +196,7 @@ class _Fold:
             return
         beacon = self._beacons[opened.beacon_block]
         seed = round_seed(bytes.fromhex(revealed.secret), beacon)
-        for task in plan_tasks(seed, self._policies[opened.policy]):
+        for task in plan_tasks(seed, self._played[opened.round]):
             answer = task.variant(self._hotkey).instance.answer
             self._expected[(revealed.round, task.task)] = answer
 

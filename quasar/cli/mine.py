@@ -51,7 +51,8 @@ def mine(
         Mine on this machine's mock subnet, with a public key; waits until its chain is there.
     engine
         What answers: extractive (reads the context, no model), transformers:FOLDER (a language
-        model, see `quasar model get`), empty or random (for contrast).
+        model, see `quasar model get`), reader:FOLDER (the same, on the lines nearest to the
+        question), empty or random (for contrast).
     model
         A language model instead: one of `quasar model get`, a folder, or a name on the model hub.
     state
