@@ -50,7 +50,7 @@ class ChainObserver(ChainWatcher):
     async def _observe(self, number: int, head: int) -> None:
         block = await self._chain.block(number)
         events: list[AnyEvent] = []
-        if self._state.block is None:
+        if self._state.fresh:
             events.append(await self._hyperparameters(block))
         if needs_metagraph(self._state, number, block.epoch):
             events.append(await self._metagraph(block))

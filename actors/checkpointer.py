@@ -178,7 +178,7 @@ class Anchors(ChainWatcher):
 
     def fold(self, seen: Recorded) -> None:
         if type(seen.event) in SUBSCRIBES:
-            self._state = evolve(self._state, seen)
+            self._state = evolve(self._state, seen, self.log.blobs)
 
     async def act(self, head: Block) -> None:
         """Take the next step of the anchor under way, or begin the one that is due."""

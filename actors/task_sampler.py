@@ -9,7 +9,8 @@ from quasar.door.outbox import Outbox
 from quasar.events import AnyEvent, BlockObserved, RoundRevealed, TaskAssigned
 from quasar.log import Log
 from quasar.rules.machine import Recorded
-from quasar.rules.sampling import OpenRound, SamplerState, SamplingRule, Secrets
+from quasar.rules.sampling import SamplingRule, Secrets
+from quasar.rules.sampling_state import OpenRound, SamplerState
 
 
 class TaskSampler(Decider[SamplerState]):

@@ -25,6 +25,7 @@ from quasar.events.execution import CodeExecuted as CodeExecuted
 from quasar.events.execution import ExecutionAbandoned as ExecutionAbandoned
 from quasar.events.faults import Fault as Fault
 from quasar.events.log import LogClosed as LogClosed
+from quasar.events.log import LogClosing as LogClosing
 from quasar.events.log import LogKeyRotated as LogKeyRotated
 from quasar.events.log import LogOpened as LogOpened
 from quasar.events.log import PolicyAdopted as PolicyAdopted

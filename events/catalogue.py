@@ -12,6 +12,7 @@ from quasar.events.chain import BlockObserved, HyperparametersObserved, Metagrap
 from quasar.events.execution import CodeExecuted, ExecutionAbandoned
 from quasar.events.log import (
     LogClosed,
+    LogClosing,
     LogKeyRotated,
     LogOpened,
     PolicyAdopted,
@@ -47,6 +48,7 @@ from quasar.events.weights import (
 
 ValidatorEvent = (
     LogOpened
+    | LogClosing
     | LogClosed
     | LogKeyRotated
     | RunStarted

@@ -52,6 +52,18 @@ class LogOpened(Event, frozen=True, tag="LogOpened"):
         return "log.open"
 
 
+class LogClosing(Event, frozen=True, tag="LogClosing"):
+    """The volume is long enough: no new round opens, and what is open comes to its end."""
+
+    kind: ClassVar[Kind] = Kind.FACT
+
+    reason: Reason
+
+    @property
+    def slot(self) -> str:
+        return "log.closing"
+
+
 class LogClosed(Event, frozen=True, tag="LogClosed"):
     """The last event of a volume: no round is open and every slot is filled."""
 

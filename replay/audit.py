@@ -1,11 +1,16 @@
 """Audit: feed a recorded log through the rules and say what holds."""
 
+import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import NamedTuple
+
+import msgspec
 
 from quasar.errors import CannotJudge, Damaged
 from quasar.events import (
     AnswerScored,
     CodeExecuted,
+    LogClosed,
     LogOpened,
     MetagraphObserved,
     RoundRevealed,
@@ -21,8 +26,12 @@ from quasar.replay.decisions import DecisionCheck
 from quasar.replay.effects import EffectsCheck
 from quasar.replay.finding import Finding, Report, Signer, Tally
 from quasar.replay.lifecycle import LifecycleCheck
+from quasar.replay.proved import Counts, proved
 from quasar.replay.receipts import ReceiptCheck
 from quasar.replay.structure import StructureCheck
+from quasar.rules import closing
+from quasar.rules.carried import encode_carried, inherited
+from quasar.rules.closing import ClosingState, carried_from
 from quasar.rules.machine import Recorded
 from quasar.rules.secrets import CHAIN_LENGTH, links
 
@@ -30,19 +39,30 @@ Progress = Callable[[int, int], None]
 """Called with events done and events in all."""
 
 
+class Sealed(NamedTuple):
+    """A closed volume, as its audit found it."""
+
+    state: str
+    """SHA-256 of what it hands on."""
+    size: int
+    root: bytes
+
+
 class Audit:
     """One pass over a log, after a short one that collects the revealed secrets."""
 
     def __init__(self, log: Log, *, hotkey: str | None = None) -> None:
         self._log = log
+        self._closing: ClosingState | None = ClosingState()
         self._pinned = hotkey
         self._structure = StructureCheck(log.blobs)
         self._lifecycle = LifecycleCheck(log.blobs)
-        self._effects = EffectsCheck()
+        self._effects = EffectsCheck(log.blobs)
         self._receipts = ReceiptCheck(log.blobs, self._structure.tree)
         self._decisions = DecisionCheck({}, log.blobs)
         self._archive = ArchiveCheck(log, self._structure) if isinstance(log, ArchiveLog) else None
         self._damage: Finding | None = None
+        self._unfinished: Finding | None = None
         self._read_all = False
         self._runs: list[RunStarted] = []
         self._unproved = self._metagraphs = self._verdicts = self._means = self._deferrals = 0
@@ -80,10 +100,24 @@ class Audit:
             raise Damaged(
                 seen.seq, f"{seen.envelope.key} follows from nothing that is in the log"
             ) from None
+        self._carry(seen)
         self._count(seen)
+
+    def _carry(self, seen: Recorded) -> None:
+        """Fold what the next volume would get; nothing follows from effects that have no cause."""
+        if self._closing is not None:
+            try:
+                self._closing = closing.evolve(self._closing, seen, self._log.blobs)
+            except (LookupError, AssertionError):
+                self._closing = None
 
     def _count(self, seen: Recorded) -> None:
         match seen.event:
+            case LogClosed() if self._closing is None or not self._closing.drained:
+                reason = "something was still under way when the volume was closed"
+                self._unfinished = Finding(
+                    seq=seen.seq, level="lifecycle", type=LogClosed.__name__, reason=reason
+                )
             case RunStarted() as run:
                 self._runs.append(run)
             case AnswerScored(unproved=True):
@@ -96,6 +130,20 @@ class Audit:
                 self._metagraphs += 1
             case CodeExecuted():
                 self._verdicts += 1
+
+    @property
+    def opened(self) -> LogOpened | None:
+        """Whose volume it is; None where it does not say."""
+        return self._structure.opened
+
+    def sealed(self) -> Sealed | None:
+        """What the next volume must go on from; None unless this one was closed in order."""
+        in_order = self._lifecycle.closed and not self._damage and not self._unfinished
+        if not in_order or self._closing is None:
+            return None
+        state = encode_carried(carried_from(self._closing))
+        tree = self._structure.tree
+        return Sealed(hashlib.sha256(state).hexdigest(), tree.size, tree.root())
 
     def _report(self) -> Report:
         due = self._decisions.finish(closed=self._lifecycle.closed)
@@ -114,7 +162,7 @@ class Audit:
             receipts=self._receipts.tally,
             signer=self._signer(),
             checkpoint_root=self._structure.tree.root().hex() if not self._damage else None,
-            proved=[] if findings else self._proved(),
+            proved=[] if findings else proved(self.counts()),
             not_checked=self._not_checked(due),
             assumed=self._assumed(),
             disputes=self._receipts.disputes,
@@ -130,8 +178,7 @@ class Audit:
             *self._decisions.findings,
             *self._wrong_signer(),
         ]
-        if self._damage:
-            findings.append(self._damage)
+        findings += [found for found in (self._damage, self._unfinished) if found]
         return sorted(findings, key=lambda f: f.seq)
 
     def _signer(self) -> Signer | None:
@@ -156,21 +203,19 @@ class Audit:
             )
         ]
 
-    def _proved(self) -> list[str]:
+    def counts(self) -> Counts:
+        """What was proved, in numbers."""
         tallies = self._decisions.tallies
-        scores, weights = tallies["scores"].equal, tallies["weights"].equal
-        means, deferrals = self._means, self._deferrals
-        scored = _counted((scores - means, "score"), (means, "round mean"))
-        weighed = _counted((weights - deferrals, "weight row"), (deferrals, "deferral"))
-        lines = {
-            "{} events, none missing, altered or out of order": self._structure.tree.size,
-            "{} checkpoints signed by the log key": len(self._structure.checkpoints),
-            "{} task decisions made anew from the revealed seeds": tallies["tasks"].equal,
-            "{} signed statements of miners": self._receipts.tally.equal,
-            f"{scored} recomputed from the answers, bit for bit": scores,
-            f"{weighed} recomputed, bit for bit": weights,
-        }
-        return [line.format(count) for line, count in lines.items() if count]
+        return Counts(
+            events=self._structure.tree.size,
+            checkpoints=len(self._structure.checkpoints),
+            tasks=tallies["tasks"].equal,
+            statements=self._receipts.tally.equal,
+            scores=tallies["scores"].equal - self._means,
+            means=self._means,
+            rows=tallies["weights"].equal - self._deferrals,
+            deferrals=self._deferrals,
+        )
 
     def _not_checked(self, due: int) -> list[str]:
         left = ["chain: blocks, metagraphs and rows were not compared with a chain"]
@@ -178,6 +223,8 @@ class Audit:
             left.append("signer not verified: name the validator with --hotkey")
         if any(run.freshness == "none" for run in self._runs):
             left.append("freshness: none, secrets and blocks come from a public seed")
+        elif any(run.mode == "mock" for run in self._runs):
+            left.append("mock: it was played on a local chain, whose blocks can be foretold")
         if self._damage and not self._read_all:
             left.append(f"stopped at event {self._damage.seq}: the rest was not judged")
         elif not self._structure.checkpoints and not self._damage:
@@ -189,7 +236,9 @@ class Audit:
         return left
 
     def _assumed(self) -> dict[str, int]:
+        carried = self.opened is not None and self.opened.previous is not None
         return {
+            "carried_state": int(carried),
             "code_verdicts": self._verdicts,
             "metagraphs_without_chain": self._metagraphs,
             "unproved_faults": self._unproved,
@@ -218,7 +267,7 @@ async def revealed_secrets(log: Log, last: int) -> dict[int, str]:
     Stops without complaint where the log is damaged: the audit names that.
     """
     secrets: dict[int, str] = {}
-    proved, value = 0, ""
+    base, proved, value = 0, 0, ""
     try:
         async for seq, line in up_to(log, last):
             if seq > 1 and (
@@ -226,21 +275,18 @@ async def revealed_secrets(log: Log, last: int) -> dict[int, str]:
             ):
                 continue
             match Recorded(seq, line).event:
-                case LogOpened(secrets_tip=tip):
-                    value = tip
+                case LogOpened() as opened:
+                    carried = inherited(opened, log.blobs)
+                    value = opened.secrets_tip
+                    base = proved = carried.round if carried else 0
                 case RoundRevealed(round=number, secret=secret) if (
-                    proved < number <= CHAIN_LENGTH and links(value, secret, number - proved)
+                    proved < number <= base + CHAIN_LENGTH and links(value, secret, number - proved)
                 ):
                     proved, value = number, secret
                     secrets[number] = secret
-    except (Damaged, CannotJudge, ValueError):
+    except (Damaged, CannotJudge, ValueError, msgspec.MsgspecError):
         pass
     return secrets
-
-
-def _counted(*kinds: tuple[int, str]) -> str:
-    """Such as "108 scores and 3 round means", without those that there are none of."""
-    return " and ".join(f"{n} {name}{'s' if n > 1 else ''}" for n, name in kinds if n)
 
 
 def _total(counts: Iterator[int]) -> int:

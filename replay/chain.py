@@ -29,9 +29,10 @@ _neurons = msgspec.json.Decoder(list[Neuron]).decode
 class ChainCheck:
     """Feeds on every event in order, and asks the chain about each that speaks of it."""
 
-    def __init__(self, chain: Chain, blobs: Blobs) -> None:
+    def __init__(self, chain: Chain) -> None:
         self._chain = chain
-        self._blobs = blobs
+        self._blobs: Blobs
+        self._volume: int | None = None
         self.findings: list[Finding] = []
         self.blocks = self.metagraphs = self.rows = self.anchors = 0
         """Compared, and equal if there are no findings."""
@@ -48,6 +49,10 @@ class ChainCheck:
         """Block up to which the log explains the row on chain."""
         self._newest: tuple[Recorded, int] | None = None
         """Newest block that the log saw."""
+
+    def begin(self, blobs: Blobs, volume: int | None = None) -> None:
+        """Events of another volume follow, which names these blobs."""
+        self._blobs, self._volume = blobs, volume
 
     async def feed(self, seen: Recorded) -> None:
         """Compare one event. Raises ChainError."""
@@ -164,6 +169,7 @@ class ChainCheck:
                 recorded=_shown(recorded),
                 recomputed=_shown(actual),
                 reason=reason,
+                volume=self._volume,
             )
         )
 
@@ -186,7 +192,7 @@ def merged(report: Report, check: ChainCheck) -> Report:
         not_checked=[n for n in report.not_checked if check.foreign or not n.startswith("chain:")],
         assumed=report.assumed | compared,
         findings=report.findings + len(check.findings),
-        first_divergence=min(firsts, key=lambda f: f.seq, default=None),
+        first_divergence=min(firsts, key=lambda f: (f.volume or 0, f.seq), default=None),
     )
 
 

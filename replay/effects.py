@@ -6,6 +6,7 @@ from quasar.events import (
     AnchorFailed,
     CheckpointAnchored,
     CheckpointSigned,
+    LogOpened,
     WeightsComputed,
     WeightsConfirmed,
     WeightsFailed,
@@ -14,8 +15,10 @@ from quasar.events import (
     WeightsUnknown,
     WeightsVerified,
 )
+from quasar.events.blobs import Blobs
 from quasar.replay.finding import Finding, Level
 from quasar.rules.anchoring import anchor_digest
+from quasar.rules.carried import inherited
 from quasar.rules.machine import Recorded
 from quasar.rules.submission import ERA_BLOCKS
 
@@ -48,7 +51,8 @@ class Row:
 class EffectsCheck:
     """Feeds on every event in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
         self.findings: list[Finding] = []
         self._rows: dict[int, Row] = {}
         self._covered = 0
@@ -61,6 +65,10 @@ class EffectsCheck:
         """Check one event against those before it."""
         event = seen.event
         match event:
+            case LogOpened() as opened:
+                carried = inherited(opened, self._blobs)
+                if carried is not None and carried.anchor is not None:
+                    self._anchor = 0, carried.anchor
             case WeightsComputed(epoch=epoch):
                 self._rows[epoch] = Row()
             case CheckpointSigned(size=size, note=note):

@@ -28,6 +28,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     field: str | None = None
     recorded: str | None = None
     recomputed: str | None = None
+    volume: int | None = None
+    """Set where several volumes were audited as one log."""
 
 
 class Tally(Struct, kw_only=True):

@@ -1,7 +1,5 @@
 """Order, causes, actors and times: what must hold between events."""
 
-from collections.abc import Mapping
-
 from quasar.events import (
     AnswerAbandoned,
     AnswerProduced,
@@ -26,63 +24,11 @@ from quasar.events import (
 from quasar.events.blobs import Blobs
 from quasar.events.signing import log_id_of
 from quasar.replay.finding import Finding
-from quasar.rules import delivery, observing, sampling, scoring, weights
+from quasar.rules.carried import inherited
 from quasar.rules.machine import Recorded
+from quasar.rules.owners import ACTOR_OF
 from quasar.rules.policy import Policy, recorded_policy
 from quasar.rules.secrets import links
-
-SUPERVISOR = "supervisor"
-CHECKPOINTER = "checkpointer"
-EXECUTOR = "sandbox-executor"
-
-ACTOR_OF: Mapping[str, str] = {
-    **dict.fromkeys(
-        ("LogOpened", "LogClosed", "LogKeyRotated", "RunStarted", "RunEnded", "PolicyAdopted"),
-        SUPERVISOR,
-    ),
-    "EventQuarantined": SUPERVISOR,
-    **dict.fromkeys(
-        ("BlockObserved", "MetagraphObserved", "HyperparametersObserved"), observing.ACTOR
-    ),
-    **dict.fromkeys(
-        (
-            "RoundOpened",
-            "RoundSkipped",
-            "TaskSampled",
-            "TaskAssigned",
-            "RoundSealed",
-            "RoundRevealed",
-        ),
-        sampling.ACTOR,
-    ),
-    **dict.fromkeys(
-        (
-            "DeliveryTried",
-            "TaskAccepted",
-            "AnswerReceived",
-            "AnswerAbandoned",
-            "SubmissionReceived",
-        ),
-        delivery.ACTOR,
-    ),
-    **dict.fromkeys(("CodeExecuted", "ExecutionAbandoned"), EXECUTOR),
-    **dict.fromkeys(("AnswerScored", "AnswerNotScored", "RoundScored"), scoring.ACTOR),
-    **dict.fromkeys(
-        (
-            "WeightsComputed",
-            "WeightsDeferred",
-            "WeightsIntended",
-            "WeightsSubmitted",
-            "WeightsConfirmed",
-            "WeightsFailed",
-            "WeightsUnknown",
-            "WeightsVerified",
-        ),
-        weights.ACTOR,
-    ),
-    **dict.fromkeys(("CheckpointSigned", "CheckpointAnchored", "AnchorFailed"), CHECKPOINTER),
-}
-"""Who may write what."""
 
 
 class LifecycleCheck:
@@ -173,6 +119,10 @@ class LifecycleCheck:
 
     def _open(self, opened: LogOpened) -> str | None:
         self._opened, self._tip = opened, opened.secrets_tip
+        carried = inherited(opened, self._blobs)
+        if carried is not None:
+            self._runs, self._policies = carried.runs, carried.policies
+            self._revealed = carried.round
         log_id = log_id_of(opened.genesis, opened.netuid, opened.hotkey, opened.log_number)
         return None if log_id == opened.log_id else "the log id does not follow from its owner"
 

@@ -23,6 +23,7 @@ from quasar.events.receipt import (
 )
 from quasar.events.signing import verify_hotkey
 from quasar.replay.finding import Finding, Tally
+from quasar.rules.carried import inherited
 from quasar.rules.machine import Recorded
 
 
@@ -54,8 +55,8 @@ class ReceiptCheck:
     def feed(self, seen: Recorded) -> None:
         """Check one event."""
         match seen.event:
-            case LogOpened(log_id=log_id):
-                self._log_id = log_id
+            case LogOpened() as opened:
+                self._open(opened)
             case TaskSampled() as sampled:
                 self._sampled[(sampled.round, sampled.task)] = sampled
             case TaskAssigned() as assigned:
@@ -70,6 +71,12 @@ class ReceiptCheck:
                 self._judge(seen, self._refused(abandoned))
             case RoundSealed(round=number):
                 self._sealed.add(number)
+
+    def _open(self, opened: LogOpened) -> None:
+        self._log_id = opened.log_id
+        carried = inherited(opened, self._blobs)
+        for named in carried.receipts.values() if carried else ():
+            self._receipts.update(named)
 
     def _judge(self, seen: Recorded, reason: str | None) -> None:
         self.tally.checked += 1

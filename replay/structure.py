@@ -16,9 +16,11 @@ from quasar.events import (
 from quasar.events.answer import AnswerReceived
 from quasar.events.blobs import Blobs
 from quasar.events.envelope import MAX_EVENT_BYTES, decode, is_canonical
+from quasar.events.log import PreviousVolume
 from quasar.events.merkle import Tree, leaf_hash
 from quasar.events.note import BadSignature, open_checkpoint
 from quasar.events.signing import log_key_statement, origin_of, verify_hotkey
+from quasar.rules.carried import inherited
 from quasar.rules.machine import Recorded
 
 
@@ -107,12 +109,22 @@ class StructureCheck:
         statement = log_key_statement(origin, opened.genesis, opened.log_key)
         if not verify_hotkey(opened.hotkey, statement, opened.log_key_signature):
             raise Damaged(seq, "the hotkey did not sign this log key")
+        if (opened.volume == 1) != (opened.previous is None):
+            raise Damaged(seq, "the first volume, and no other, has none before it")
         if opened.previous is not None:
-            raise CannotJudge(
-                "this volume goes on from an earlier one, whose state this version cannot carry "
-                "over; install the quasar-subnet that wrote it"
-            )
+            self._check_inheritance(seq, opened, opened.previous)
         self.opened, self.origin = opened, origin
+
+    def _check_inheritance(self, seq: int, opened: LogOpened, previous: PreviousVolume) -> None:
+        """The volume before was sealed under the same key, and its state can be read."""
+        before = origin_of(opened.netuid, opened.hotkey, opened.log_id, opened.volume - 1)
+        try:
+            open_checkpoint(previous.checkpoint, before, bytes.fromhex(opened.log_key))
+            inherited(opened, self._blobs)
+        except (CannotJudge, BadSignature) as problem:
+            raise Damaged(seq, f"the seal of the volume before: {problem}") from None
+        except msgspec.MsgspecError as problem:
+            raise Damaged(seq, f"the state of the volume before: {problem}") from None
 
     def _signed(self, seq: int, signed: CheckpointSigned) -> None:
         try:
@@ -126,6 +138,8 @@ class StructureCheck:
 def _named_blobs(seen: Recorded) -> Iterator[Blob]:
     """The blobs that an event names."""
     match seen.event:
+        case LogOpened(previous=PreviousVolume(state=blob)):
+            yield blob
         case PolicyAdopted(toml=blob) | MetagraphObserved(neurons=blob):
             yield blob
         case AnswerReceived(blob=Blob() as blob):

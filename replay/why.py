@@ -10,6 +10,7 @@ from quasar.events import (
     AnswerReceived,
     AnswerScored,
     BlockObserved,
+    LogOpened,
     MeanReward,
     MetagraphObserved,
     Neuron,
@@ -17,19 +18,22 @@ from quasar.events import (
     RoundOpened,
     RoundRevealed,
     RoundScored,
+    RunStarted,
     TaskAssigned,
     Weight,
     WeightsComputed,
     WeightsDeferred,
 )
+from quasar.events.blobs import Blobs
 from quasar.events.merkle import Tree
 from quasar.log import Log
 from quasar.log.archive_reader import ArchiveLog
 from quasar.replay.archive import ArchiveCheck
 from quasar.replay.audit import up_to
 from quasar.replay.structure import StructureCheck
+from quasar.rules.carried import inherited
 from quasar.rules.machine import Recorded
-from quasar.rules.plan import plan_tasks
+from quasar.rules.plan import offered, plan_tasks
 from quasar.rules.policy import Policy, recorded_policy
 from quasar.rules.secrets import round_seed
 
@@ -109,13 +113,23 @@ async def why(log: Log, hotkey: str, block: int | None = None) -> Why:
     return fold.explain(structure.tree)
 
 
+def _carried_score(opened: LogOpened, blobs: Blobs, hotkey: str) -> float | None:
+    """The EMA that a hotkey brings along from the volume before."""
+    carried = inherited(opened, blobs)
+    standings = carried.standings if carried else []
+    return next((s.score for s in standings if s.hotkey == hotkey), None)
+
+
 class _Fold:
     def __init__(self, hotkey: str, block: int | None) -> None:
         self._hotkey = hotkey
         self._block = block
         self._policy: Policy | None = None
         self._policies: dict[str, Policy] = {}
+        self._sandbox: str | None = None
         self._opened: dict[int, RoundOpened] = {}
+        self._played: dict[int, Policy] = {}
+        """By round: its policy, as far as it was offered."""
         self._beacons: dict[int, str] = {}
         self._expected: dict[tuple[int, int], str] = {}
         self._assigned: dict[tuple[int, int], tuple[int, TaskAssigned]] = {}
@@ -132,11 +146,16 @@ class _Fold:
 
     def feed(self, seen: Recorded, log: Log) -> None:
         match seen.event:
+            case LogOpened() as opened:
+                self._ema = _carried_score(opened, log.blobs, self._hotkey)
             case PolicyAdopted(toml=toml):
                 self._policy = recorded_policy(log.blobs.get(toml))
                 self._policies[toml.sha256] = self._policy
-            case RoundOpened() as opened:
-                self._opened[opened.round] = opened
+            case RunStarted(sandbox=sandbox):
+                self._sandbox = sandbox
+            case RoundOpened(round=number, policy=digest) as round_opened:
+                self._opened[number] = round_opened
+                self._played[number] = offered(self._policies[digest], self._sandbox)
             case BlockObserved(number=number, hash=block_hash):
                 self._beacons[number] = block_hash
                 self._now = number
@@ -177,7 +196,7 @@ class _Fold:
             return
         beacon = self._beacons[opened.beacon_block]
         seed = round_seed(bytes.fromhex(revealed.secret), beacon)
-        for task in plan_tasks(seed, self._policies[opened.policy]):
+        for task in plan_tasks(seed, self._played[opened.round]):
             answer = task.variant(self._hotkey).instance.answer
             self._expected[(revealed.round, task.task)] = answer
 

@@ -15,17 +15,24 @@ from quasar.events import (
     BlockObserved,
     CheckpointSigned,
     Evidence,
+    LogClosed,
+    LogClosing,
     LogOpened,
     MetagraphObserved,
     Neuron,
     PolicyAdopted,
     RunStarted,
     TaskAccepted,
+    WeightsConfirmed,
+    WeightsIntended,
+    WeightsSubmitted,
+    WeightsVerified,
 )
 from quasar.events.blobs import Blobs
 from quasar.events.envelope import Draft, decode, encode
+from quasar.events.log import PreviousVolume
 from quasar.events.merkle import Tree, leaf_hash
-from quasar.events.note import Checkpoint, sign_checkpoint
+from quasar.events.note import Checkpoint, parse_checkpoint, sign_checkpoint
 from quasar.events.receipt import (
     Acceptance,
     Receipt,
@@ -39,7 +46,8 @@ from quasar.events.signing import Signer, log_id_of, log_key_statement, origin_o
 from quasar.events.task import TaskAssigned, TaskSampled
 from quasar.log import Stored
 from quasar.log.memory import MemoryLog
-from quasar.rules import delivery, observing
+from quasar.rules import closing, delivery, observing
+from quasar.rules.carried import Carried, encode_carried
 from quasar.rules.machine import Recorded, Rule
 from quasar.rules.plan import plan_tasks
 from quasar.rules.policy import parse
@@ -100,7 +108,11 @@ class World:
         policy: bytes | None = None,
         rounds: int | None = None,
         sandbox: str | None = None,
+        before: "World | None" = None,
     ):
+        """``before``: the closed world of the volume that this one goes on from."""
+        self.before = before
+        self.volume: int = before.volume + 1 if before else 1
         self.now = START_NS
         self.log = MemoryLog(clock=lambda: self.now)
         self.hotkey: Signer = hotkey_from_seed(SEED, "validator")
@@ -114,14 +126,16 @@ class World:
         self.sandbox = sandbox
         self.genesis = self.block_hash(0)
         self.log_id = log_id_of(self.genesis, 24, self.hotkey.ss58_address, 1)
-        self.origin = origin_of(24, self.hotkey.ss58_address, self.log_id, 1)
-        self.secrets = SecretChain(SEED, self.log_id, 1)
+        self.origin = origin_of(24, self.hotkey.ss58_address, self.log_id, self.volume)
+        self.carried = before.handed_on() if before else None
+        base = self.carried.round if self.carried else 0
+        self.secrets = SecretChain(SEED, self.log_id, self.volume, base)
         self.players = [
             Play(SamplingRule(self.secrets), self.log.blobs),
             Play(ScoringRule(), self.log.blobs),
             Play(WeightRule(), self.log.blobs),
         ]
-        self.receipts: dict[str, str] = {}
+        self.receipts: dict[str, str] = dict(before.receipts) if before else {}
         """Hotkey to the digest of its last receipt."""
 
     @staticmethod
@@ -141,20 +155,20 @@ class World:
             LogOpened(
                 log_id=self.log_id,
                 log_number=1,
-                volume=1,
+                volume=self.volume,
                 netuid=24,
                 genesis=self.genesis,
                 hotkey=self.hotkey.ss58_address,
                 log_key=key,
                 log_key_signature=self.hotkey.sign(statement).hex(),
                 secrets_tip=self.secrets.tip,
-                previous=None,
+                previous=self._previous(),
             ),
         )
         await self.append(
             "supervisor",
             RunStarted(
-                run=1,
+                run=self.volume,
                 mode="simulation",
                 freshness="none",
                 rounds=self.rounds,
@@ -165,7 +179,44 @@ class World:
         )
         blob = self.log.blobs.put(self.policy)
         name = parse(self.policy).name
-        await self.append("supervisor", PolicyAdopted(number=1, name=name, toml=blob))
+        await self.append("supervisor", PolicyAdopted(number=self.volume, name=name, toml=blob))
+
+    def _previous(self) -> PreviousVolume | None:
+        if self.before is None or self.carried is None:
+            return None
+        state = self.log.blobs.put(encode_carried(self.carried))
+        return PreviousVolume(checkpoint=self.before.seal(), state=state)
+
+    def handed_on(self) -> Carried:
+        """What the next volume starts from."""
+        state = closing.ClosingState()
+        for seq, line in enumerate(self.log._lines, 1):
+            state = closing.evolve(state, Recorded(seq, line), self.log.blobs)
+        return closing.carried_from(state)
+
+    def seal(self) -> str:
+        """A signed note over everything so far."""
+        tree = Tree(leaf_hash(line) for line in self.log._lines)
+        return sign_checkpoint(Checkpoint(self.origin, tree.size, tree.root()), self.log_key)
+
+    async def close(self) -> None:
+        """Supervisor closes a volume that has come to rest."""
+        await self.append("supervisor", LogClosing(reason="long enough"))
+        await self.settle()
+        await self.append("supervisor", LogClosed(events=await self.log.head()))
+
+    async def set_row(self, epoch: int) -> None:
+        """WeightSetter brings a computed row on chain at the first try."""
+        block = 1000 * epoch
+        await self.append("weight-setter", WeightsIntended(epoch=epoch, attempt=0, block=block))
+        await self.checkpoint()
+        name, seen = self.block_hash(-epoch), self.block_hash(block + 1)
+        await self.append(
+            "weight-setter",
+            WeightsSubmitted(epoch=epoch, attempt=0, extrinsic=name),
+            WeightsConfirmed(epoch=epoch, attempt=0, block=block + 1, block_hash=seen),
+            WeightsVerified(epoch=epoch, attempt=0, block=block + 2, equal=True),
+        )
 
     async def block(
         self, number: int, *, epoch: int = 0, metagraph: bool = False, head: int | None = None
@@ -221,9 +272,9 @@ class World:
 
     async def start_round(self, number: int) -> None:
         """Blocks that open round ``number`` and seed it."""
-        if number == 1:
+        if not self.log._lines:
             await self.open()
-            await self.block(0, metagraph=True)
+            await self.block((number - 1) * EVERY, epoch=number - 1, metagraph=True)
         await self.block(number * EVERY, epoch=number, metagraph=True)
         await self.block(number * EVERY + BEACON_DELAY, epoch=number)
 
@@ -319,10 +370,10 @@ class World:
 
     async def checkpoint(self) -> None:
         """Checkpointer signs everything so far."""
-        tree = Tree(leaf_hash(line) for line in self.log._lines)
-        note = sign_checkpoint(Checkpoint(self.origin, tree.size, tree.root()), self.log_key)
-        event = CheckpointSigned(size=tree.size, root=tree.root().hex(), note=note)
-        await self.append("checkpointer", event, cause=tree.size)
+        note = self.seal()
+        size, root = parse_checkpoint(note).size, parse_checkpoint(note).root.hex()
+        event = CheckpointSigned(size=size, root=root, note=note)
+        await self.append("checkpointer", event, cause=size)
 
 
 def _named(d: delivery.Delivery) -> dict[str, Any]:

@@ -110,7 +110,7 @@ class Link:
             return refusal(known.name, str(known))
         return ChainError(
             f"the chain at {self._network} does not answer ({type(error).__name__}): check the "
-            "address, or start a local one with `python -m quasar.chain.local`"
+            "address, or start a local one with `quasar chain up`"
         )
 
 

@@ -9,16 +9,30 @@ what not stands in ``quasar.chain.node.rules`` and is the answer to the RPC meth
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import anyio
 
 from quasar.chain.node.journal import Journal
 from quasar.chain.node.options import Options
 from quasar.chain.node.production import Node
+from quasar.chain.node.rules import EMULATED, NOT_EMULATED
 from quasar.chain.node.server import Server
-from quasar.errors import QuasarError
+from quasar.errors import QuasarError, UsageError
+
+
+class Rules(NamedTuple):
+    """What the chain does as subtensor does, and what not."""
+
+    emulated: Sequence[str] = EMULATED
+    not_emulated: Sequence[str] = NOT_EMULATED
+
+
+Ready = Callable[[int, Rules], None]
+"""Called with the port once the chain listens."""
 
 
 def _parse(args: Sequence[str]) -> argparse.Namespace:
@@ -58,30 +72,46 @@ def _options(args: argparse.Namespace) -> Options:
     )
 
 
-def _server(args: argparse.Namespace) -> Server:
-    options = _options(args)
-    journal = Journal.open(args.journal, options) if args.journal else None
-    return Server(Node(options, journal=journal, held=args.hold))
+async def serve(
+    options: Options, port: int, journal: Path | None, held: bool, ready: Ready
+) -> None:
+    """Run a local chain until SIGTERM or Ctrl-C; ``held`` keeps it at block 0 until released.
 
-
-def _say_ready(port: int) -> None:
-    sys.stdout.write(f'{{"port":{port}}}\n')
-    sys.stdout.flush()
-
-
-async def _run_until_told(server: Server, port: int) -> None:
+    Raises UsageError where the port is taken or the journal is another chain's.
+    """
+    kept = Journal.open(journal, options) if journal else None
+    server = Server(Node(options, journal=kept, held=held))
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as told:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(server.run, port, _say_ready)
+        async with _listening(server, port) as taken, anyio.create_task_group() as tasks:
+            ready(taken, Rules())
+            tasks.start_soon(server.make_blocks)
             async for _ in told:
                 tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _listening(server: Server, port: int) -> AsyncIterator[int]:
+    async with AsyncExitStack() as stack:
+        try:
+            taken = await stack.enter_async_context(server.listen(port))
+        except OSError as problem:
+            raise UsageError(
+                f"the local chain cannot listen on port {port} ({problem.strerror}): name another"
+            ) from None
+        yield taken
+
+
+def _say_ready(port: int, _: Rules) -> None:
+    sys.stdout.write(f'{{"port":{port}}}\n')
+    sys.stdout.flush()
 
 
 def main(args: Sequence[str]) -> int:
     """Run the local chain until SIGTERM. Returns the exit code."""
     parsed = _parse(args)
     try:
-        anyio.run(_run_until_told, _server(parsed), parsed.port)
+        options = _options(parsed)
+        anyio.run(serve, options, parsed.port, parsed.journal, parsed.hold, _say_ready)
     except QuasarError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

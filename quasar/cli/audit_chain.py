@@ -1,10 +1,11 @@
 """``quasar audit --chain``: opens the chain to compare a log with, and leads the comparison."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from quasar.chain import Chain
 from quasar.chain.bittensor import BittensorChain
+from quasar.cli.source import is_local
 from quasar.errors import UsageError
 from quasar.events import RunStarted
 from quasar.log import Log
@@ -14,15 +15,14 @@ from quasar.replay.chain import ChainCheck, merged
 from quasar.replay.finding import Report
 from quasar.rules.machine import Recorded
 
-Progress = Callable[[int, int], None]
-"""Called with events done and events in all."""
-_LOCAL = "local"
+Progress = Callable[[int], None]
+"""Called with the number of events done."""
 
 
 @asynccontextmanager
 async def open_chain(log: ArchiveLog, network: str, netuid: int | None) -> AsyncIterator[Chain]:
     """The chain to compare with. Raises UsageError for a network that the log never was on."""
-    if "://" not in network and network != _LOCAL:
+    if not is_local(network):
         _refuse_played(log, network)
     subnet = log.manifest.identity.netuid if netuid is None else netuid
     async with BittensorChain(network, subnet) as chain:
@@ -42,19 +42,22 @@ def _refuse_played(log: ArchiveLog, network: str) -> None:
                 )
 
 
-async def compare(log: Log, report: Report, chain: Chain, progress: Progress) -> Report:
-    """The report, with what the chain says of the log. A damaged log is not compared.
+async def compare(logs: Sequence[Log], report: Report, chain: Chain, progress: Progress) -> Report:
+    """The report, with what the chain says of the volumes. A damaged log is not compared.
 
     Raises ChainError where the chain does not answer, or is behind the log.
     """
     if report.checkpoint_root is None:
         return report
-    check = ChainCheck(chain, log.blobs)
-    total = await log.head()
-    async for seq, line in up_to(log, total):
-        await check.feed(Recorded(seq, line))
-        progress(seq, total)
-        if check.foreign:
-            break
+    check, done = ChainCheck(chain), 0
+    for number, log in enumerate(logs, 1):
+        check.begin(log.blobs, number if len(logs) > 1 else None)
+        size = await log.head()
+        async for seq, line in up_to(log, size):
+            await check.feed(Recorded(seq, line))
+            progress(done + seq)
+            if check.foreign:
+                break
+        done += size
     await check.finish()
     return merged(report, check)

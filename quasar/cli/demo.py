@@ -1,55 +1,61 @@
 """``quasar demo``: the whole path on one machine, with nothing configured."""
 
 import tempfile
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import anyio
 from cyclopts import Parameter
 
-from quasar.chain.bittensor import BittensorChain
 from quasar.cli import audit as audit_command
+from quasar.cli import full as full_demo
 from quasar.cli import logs
 from quasar.cli.board import show_board
-from quasar.cli.identity import demo_miner, demo_validator
-from quasar.cli.live import Live
 from quasar.cli.output import err, out, program, say_json
-from quasar.cli.processes import child
+from quasar.cli.play import Game, Played, play
 from quasar.cli.replace import room, was_played
 from quasar.config import load_policy
 from quasar.errors import UsageError
-from quasar.inference import engine as find_engine
+from quasar.inference import check_engine, label
 from quasar.log.archive_reader import ArchiveLog
 from quasar.replay.finding import Report
 from quasar.rules.machine import Recorded
-from quasar.rules.policy import parse
+from quasar.rules.plan import runs_code
+from quasar.rules.policy import Mix, Policy, parse
 from quasar.rules.projections import Leaderboard
-from quasar.supervisor.restart import drain_on_signal
-from quasar.supervisor.validator import Setup, run_validator
+from quasar.sandbox import probe_engine
 
-BLOCK_MS = 100
-TEMPO = 25
-NETUID = 24
 STOPPED = 130
 """Exit code after Ctrl-C or SIGTERM."""
 ENGINES = ("extractive", "extractive", "random", "empty")
+POLICY = "readme-v1"
+
+START_S = 20
+TOKENS_PER_S = 450_000
+"""Of all contexts together: made, sent, read and checked again, on two cores."""
+MODEL_ANSWER_S = 7
+"""Of a small language model, which answers one after the other."""
 
 
 def demo(
     *,
+    full: Annotated[bool, Parameter(negative="")] = False,
     rounds: int = 3,
     miners: int = 4,
     seed: int = 7,
     engine: str | None = None,
-    policy: str = "readme-v1",
+    policy: str | None = None,
     out: Path = Path("quasar-demo"),
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Play rounds with local miners on a local block source, then audit the log.
+    """Play rounds with local miners on a local chain, then audit the log.
 
     Parameters
     ----------
+    full
+        Every task family, a language model among the miners, and their programs run in containers
+        if a Docker engine answers. The model is fetched the first time (93 MB).
     rounds
         How many rounds.
     miners
@@ -59,7 +65,7 @@ def demo(
     engine
         What all miners run; else extractive, extractive, random, empty, in turn.
     policy
-        A policy that ships with the package, or a file.
+        A policy that ships with the package, or a file; else readme-v1, with --full full-v1.
     out
         Folder of the archive. An older demo there is replaced.
     json
@@ -67,17 +73,30 @@ def demo(
     """
     if rounds < 1 or miners < 1:
         raise UsageError("a demo needs at least one round and one miner")
+    if full and engine is not None:
+        raise UsageError("--full has engines of its own: leave out --engine or --full")
     logs.set_up(quiet=True)
-    names = [engine or ENGINES[i % len(ENGINES)] for i in range(miners)]
+    toml = load_policy(policy or (full_demo.POLICY if full else POLICY))
+    rules = parse(toml)
+    cast = full_demo.engines() if full else ENGINES
+    names = [engine or cast[i % len(cast)] for i in range(miners)]
     for name in names:
-        find_engine(name)
-    toml = load_policy(policy)
-    parse(toml)
+        check_engine(name)
+    missing = left_out(rules)
     with room(out), tempfile.TemporaryDirectory(prefix="quasar-demo-") as work:
-        err.print(f"archive: {out}   scratch: {work} (removed at the end)", markup=False)
-        report = anyio.run(play, rounds, names, seed, toml, out, Path(work), not json)
-    if report is not None:
-        return conclude(out, seed, names, report, json)
+        game = Game(
+            rounds=rounds,
+            engines=names,
+            seed=seed,
+            policy=toml,
+            folder=out,
+            work=Path(work),
+            shown=not json,
+        )
+        announce(game, rules, missing)
+        played = anyio.run(play, game)
+    if played is not None:
+        return conclude(game, played, missing, full=full, json=json)
     if was_played(out):
         err.print(f"stopped; what was played: {program()} audit {out}", markup=False)
     else:
@@ -85,80 +104,68 @@ def demo(
     return STOPPED
 
 
-async def play(
-    rounds: int, engines: list[str], seed: int, policy: bytes, folder: Path, work: Path, bar: bool
-) -> Report | None:
-    """Block source, miners and validator, until the last round is weighed; None if stopped.
-
-    Gives the audit of the archive, made while the chain is still there to compare with.
-    """
-    report = None
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(drain_on_signal, tasks.cancel_scope)
-        report = await _play(rounds, engines, seed, policy, folder, work, bar)
-        tasks.cancel_scope.cancel()
-    return report
+def left_out(policy: Policy) -> list[str]:
+    """What this machine cannot play of a policy, and why."""
+    code = sorted({entry.family for entry in policy.mix if runs_code(entry.family)})
+    probe = anyio.run(probe_engine) if code else None
+    if probe is None or probe.url is not None:
+        return []
+    return [f"{family}, for want of a container engine ({probe.reason})" for family in code]
 
 
-async def _play(
-    rounds: int, engines: list[str], seed: int, policy: bytes, folder: Path, work: Path, bar: bool
-) -> Report | None:
-    identity = demo_validator(seed)
-    hotkeys = [identity.hotkey.ss58_address]
-    hotkeys += [demo_miner(seed, i).ss58_address for i in range(len(engines))]
-    async with AsyncExitStack() as stack:
-        arguments = ["--seed", str(seed), "--block-ms", str(BLOCK_MS), "--tempo", str(TEMPO)]
-        arguments += ["--netuid", str(NETUID), "--hotkeys", ",".join(hotkeys), "--hold"]
-        source = await stack.enter_async_context(
-            child("quasar.chain.local", arguments, work / "chain.log")
-        )
-        url = f"ws://127.0.0.1:{source['port']}"
-        for index, name in enumerate(engines):
-            mine = ["mine", "--chain", url, "--engine", name, "--seed", str(seed)]
-            mine += ["--index", str(index), "--port", "0", "--json"]
-            mine += ["--state", str(work / f"miner-{index}")]
-            await stack.enter_async_context(child("quasar", mine, work / f"miner-{index}.log"))
-        chain = await stack.enter_async_context(BittensorChain(url, NETUID))
-        await chain.request("quasar_release")
-        # The miners' endpoints are in block 1: who looks earlier sees nobody.
-        await anext(aiter(chain.blocks(after=0)))
-        live = Live(rounds, load_names(seed, engines), shown=bar)
-        setup = Setup(
-            identity=identity,
-            chain=chain,
-            state=work / "validator",
-            archive=folder,
-            policy=policy,
-            mode="demo",
-            freshness="none",
-            rounds=rounds,
-            allow_private=True,
-        )
-        with live:
-            ended = await run_validator(setup, watch=live.watch)
-        if not ended.finished:
-            return None
-        return await audit_command.run_audit(ArchiveLog(folder), hotkeys[0], bar, chain)
+def announce(game: Game, policy: Policy, missing: Sequence[str]) -> None:
+    """What is going to happen, and how long it takes."""
+    tasks = [entry for entry in policy.tasks if not (missing and runs_code(entry.family))]
+    families = ", ".join(dict.fromkeys(entry.family for entry in tasks))
+    err.print(
+        f"{_rounds(game.rounds)} of {len(tasks)} tasks ({families}) for {len(game.engines)} miners "
+        f"({', '.join(map(label, game.engines))}), weights set on a local chain, then an audit of "
+        f"it all: {_minutes(game, tasks, policy)}",
+        markup=False,
+    )
+    for what in missing:
+        err.print(f"left out: {what}", markup=False)
+    err.print(f"archive: {game.folder}   scratch: {game.work} (removed at the end)", markup=False)
 
 
-def load_names(seed: int, engines: list[str]) -> dict[str, str]:
-    """Hotkey to engine."""
-    return {demo_miner(seed, i).ss58_address: name for i, name in enumerate(engines)}
+def _rounds(count: int) -> str:
+    return "1 round" if count == 1 else f"{count} rounds"
 
 
-def conclude(folder: Path, seed: int, engines: list[str], report: Report, json: bool) -> int:
+def _minutes(game: Game, tasks: Sequence[Mix], policy: Policy) -> str:
+    """A guess from the length of all contexts, or from a model's answers if these take longer."""
+    tokens = 0
+    for entry in tasks:
+        tokens += policy.bucket(entry.bucket).tokens
+    each = tokens * len(game.engines) / TOKENS_PER_S
+    if any(":" in engine for engine in game.engines):
+        each = max(each, MODEL_ANSWER_S * len(tasks))
+    least = max(1, int(START_S + game.rounds * each) // 60)
+    return f"{least}-{least + 1} minutes on two cores"
+
+
+def conclude(game: Game, played: Played, missing: Sequence[str], *, full: bool, json: bool) -> int:
     """Leaderboard and weights, read back from the archive alone, and the verdict."""
-    board = Leaderboard()
-    for number, line in ArchiveLog(folder).lines():
-        board.feed(Recorded(number, line))
+    board, parts = Leaderboard(), full_demo.Parts()
+    for number, line in ArchiveLog(game.folder).lines():
+        seen = Recorded(number, line)
+        board.feed(seen)
+        parts.feed(seen)
     if json:
-        say_json(summary(board, report))
+        say_json(summary(board, parts, played.report, missing))
     else:
-        show(board, report, folder, load_names(seed, engines))
-    return 0 if report.result == "clean" else 1
+        show_board(board, game.names)
+        if full:
+            full_demo.show(parts, game.names, played.read)
+        for what in missing:
+            out.print(f"left out: {what}", markup=False)
+        show(board, played.report, game.folder)
+    return 0 if played.report.result == "clean" else 1
 
 
-def summary(board: Leaderboard, report: Report) -> dict[str, object]:
+def summary(
+    board: Leaderboard, parts: full_demo.Parts, report: Report, missing: Sequence[str]
+) -> dict[str, object]:
     """What ``--json`` prints."""
     return {
         "rounds": board.rounds,
@@ -168,15 +175,17 @@ def summary(board: Leaderboard, report: Report) -> dict[str, object]:
             line.hotkey: {bucket: s.mean for bucket, s in line.buckets.items()}
             for line in board.lines()
         },
+        "families": parts.means(),
+        "programs_run": parts.ran,
+        "left_out": missing,
         "weights": board.weights,
         "checkpoint_root": report.checkpoint_root,
         "audit": report,
     }
 
 
-def show(board: Leaderboard, report: Report, folder: Path, names: dict[str, str]) -> None:
-    """What a person sees at the end."""
-    show_board(board, names)
+def show(board: Leaderboard, report: Report, folder: Path) -> None:
+    """The verdict, and what to look at next."""
     out.print()
     audit_command.show(report)
     best = board.lines()[0].hotkey

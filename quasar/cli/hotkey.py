@@ -1,37 +1,28 @@
-"""``quasar hotkey``: who a validator or miner of this machine is."""
+"""``quasar hotkey``: the address of a wallet's hotkey."""
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from quasar.cli.identity import kept_miner, kept_validator
+from quasar.cli.flags import DEFAULT_WALLET, Wallet
 from quasar.cli.output import out, say_json
-from quasar.config import state_folder
 
 
 def hotkey(
-    role: Literal["validator", "miner"],
-    /,
     *,
-    state: Path | None = None,
+    wallet: Wallet = DEFAULT_WALLET,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Print the SS58 address to register on the subnet. The key is made if there is none yet.
+    """Print the SS58 address of a hotkey, which is what others know you by.
 
     Parameters
     ----------
-    role
-        Which of the two.
-    state
-        Private folder for the key, as of `quasar validate` or `quasar mine`.
     json
         Print one JSON object.
     """
-    home = state or state_folder() / role
-    key = kept_validator(home).hotkey if role == "validator" else kept_miner(home)
+    address = wallet.hotkey().ss58_address
     if json:
-        say_json({"role": role, "hotkey": key.ss58_address, "state": str(home)})
+        say_json({"wallet": wallet.name, "name": wallet.key, "hotkey": address})
     else:
-        out.print(key.ss58_address)
+        out.print(address)
     return 0

@@ -1,4 +1,4 @@
-"""Keys for a command: from private files, or from a demo's public seed."""
+"""Keys for a command: a wallet's hotkey with our own secrets, or all from a public seed."""
 
 import hashlib
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from quasar.chain.keys import hotkey_from_seed, load_or_create_secret, log_key_from_seed
 from quasar.draw import derive
 from quasar.events.signing import Signer
-from quasar.supervisor.validator import Identity
+from quasar.supervisor.setup import Identity
 
 
 def demo_seed(seed: int) -> bytes:
@@ -16,7 +16,8 @@ def demo_seed(seed: int) -> bytes:
 
 def demo_validator(seed: int) -> Identity:
     """The demo's validator."""
-    return _from_master(demo_seed(seed))
+    master = demo_seed(seed)
+    return _identity(hotkey_from_seed(master, "validator"), master)
 
 
 def demo_miner(seed: int, index: int) -> Signer:
@@ -25,22 +26,15 @@ def demo_miner(seed: int, index: int) -> Signer:
     return key
 
 
-def kept_validator(state: Path) -> Identity:
-    """Keys of a validator that runs here; made on the first start, mode 0600."""
+def kept_validator(hotkey: Signer, state: Path) -> Identity:
+    """A wallet's hotkey, with log key and secrets kept in ``state``: made at first, mode 0600."""
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return _from_master(load_or_create_secret(state / "master.key"))
+    return _identity(hotkey, load_or_create_secret(state / "master.key"))
 
 
-def kept_miner(state: Path) -> Signer:
-    """Key of a miner that runs here."""
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    key: Signer = hotkey_from_seed(load_or_create_secret(state / "miner.key"), "miner")
-    return key
-
-
-def _from_master(master: bytes) -> Identity:
+def _identity(hotkey: Signer, master: bytes) -> Identity:
     return Identity(
-        hotkey=hotkey_from_seed(master, "validator"),
+        hotkey=hotkey,
         log_key=log_key_from_seed(derive(master, "log-key")),
         master=derive(master, "rounds"),
     )

@@ -34,6 +34,7 @@ class Live:
     def __init__(self, rounds: int, names: dict[str, str], *, shown: bool) -> None:
         self._names = names
         self._assigned = self._done = 0
+        self._row = ""
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -87,7 +88,9 @@ class Live:
                     self._say(f"  {short(reward.hotkey)} {name:<11} mean reward {mean}")
             case WeightsComputed(epoch=epoch, weights=weights):
                 row = " ".join(str(w.u16) for w in weights)
-                self._say(f"weights of epoch {epoch}: {row}")
+                if row != self._row:  # most epochs bring no news
+                    self._say(f"weights of epoch {epoch}: {row}")
+                self._row = row
 
     def _say(self, line: str) -> None:
         if not self._progress.disable:

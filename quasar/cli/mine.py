@@ -7,27 +7,38 @@ from typing import Annotated
 import anyio
 from cyclopts import Parameter
 
+from quasar.chain import Chain
 from quasar.chain.bittensor import BittensorChain
 from quasar.cli import logs
-from quasar.cli.identity import demo_miner, kept_miner
+from quasar.cli.flags import DEFAULT_WALLET, FINNEY, Network, Wallet
+from quasar.cli.identity import demo_miner
+from quasar.cli.mock import SEED, check_local, wait_for_chain
 from quasar.cli.output import err, say_json
-from quasar.cli.source import check_network
+from quasar.cli.source import is_local
 from quasar.config import state_folder
-from quasar.events.signing import Signer
-from quasar.inference import Engine
+from quasar.errors import UsageError
 from quasar.inference import engine as find_engine
+from quasar.inference.named import model_folder
 from quasar.supervisor.miner import Setup, run_miner
+
+LOOPBACK = "127.0.0.1"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - a miner on a network is there to be called
 
 
 def mine(
     *,
-    chain: str,
-    netuid: int = 24,
+    network: Network = FINNEY,
+    wallet: Wallet = DEFAULT_WALLET,
+    mock: Annotated[bool, Parameter(negative="")] = False,
     engine: str = "extractive",
+    model: Annotated[str | None, Parameter(name=("--miner.model_name", "--model"))] = None,
     state: Path | None = None,
-    host: str = "127.0.0.1",
-    port: int = 8091,
-    external: str | None = None,
+    host: Annotated[str | None, Parameter(name=("--axon.ip", "--host"))] = None,
+    port: Annotated[int, Parameter(name=("--axon.port", "--port"))] = 8091,
+    external: Annotated[str | None, Parameter(name=("--axon.external_ip", "--external"))] = None,
+    polling_interval: Annotated[
+        float, Parameter(name=("--neuron.polling_interval", "--polling-interval"))
+    ] = 300.0,
     seed: int | None = None,
     index: int = 0,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -36,21 +47,24 @@ def mine(
 
     Parameters
     ----------
-    chain
-        A network's name or URL, such as that of a local chain (`python -m quasar.chain.local`).
-    netuid
-        The subnet.
+    mock
+        Mine on this machine's mock subnet, with a public key; waits until its chain is there.
     engine
         What answers: extractive (reads the context, no model), transformers:FOLDER (a language
-        model, see `quasar model get`), empty or random (for contrast).
+        model, see `quasar model get`), reader:FOLDER (the same, on the lines nearest to the
+        question), empty or random (for contrast).
+    model
+        A language model instead: one of `quasar model get`, a folder, or a name on the model hub.
     state
-        Private folder for the key, the miner's log and contexts.
+        Private folder for the miner's log and contexts; a folder of the hotkey's own by default.
     host
-        Address to listen on.
+        Address to listen on: 127.0.0.1 on a local chain, else every address of this machine.
     port
         Port to listen on; 0 takes a free one.
     external
-        IP address to publish, where it is another than ``host``.
+        IP address to publish, where others reach this miner; needed except on a local chain.
+    polling_interval
+        Seconds until the metagraph is read again, which says who may call.
     seed
         Derive the key from a public number: for demos and tests only.
     index
@@ -58,10 +72,17 @@ def mine(
     json
         Print the endpoint as a JSON object once the door is open.
     """
-    check_network(chain)
+    url = network.url(mock=mock)
+    if mock:
+        check_local(url)
+        seed = SEED if seed is None else seed
+    if external is None and not is_local(url):
+        raise UsageError(
+            f"a miner on {url} must be reachable: give its address as --axon.external_ip"
+        )
     logs.set_up()
-    home = state or state_folder() / "miner"
-    hotkey = kept_miner(home) if seed is None else demo_miner(seed, index)
+    hotkey = wallet.hotkey() if seed is None else demo_miner(seed, index)
+    home = state or state_folder() / "miner" / f"{network.netuid}-{hotkey.ss58_address}"
 
     def ready(endpoint: str) -> None:
         if json:
@@ -69,30 +90,32 @@ def mine(
         else:
             err.print(f"{hotkey.ss58_address} answers at {endpoint}", markup=False)
 
-    engine_ = find_engine(engine)
-    anyio.run(_run, chain, netuid, hotkey, engine_, home, host, port, external, ready)
+    if model is not None:
+        engine = f"transformers:{model_folder(model, state_folder() / 'models')}"
+    answering = find_engine(engine)
+    shown = host or (LOOPBACK if is_local(url) else EVERYWHERE)
+
+    def setup(chain: Chain) -> Setup:
+        return Setup(
+            hotkey=hotkey,
+            chain=chain,
+            engine=answering,
+            state=home,
+            host=shown,
+            port=port,
+            external=external,
+            refresh_s=polling_interval,
+        )
+
+    anyio.run(_run, url, network.netuid, mock, setup, ready)
     return 0
 
 
 async def _run(
-    url: str,
-    netuid: int,
-    hotkey: Signer,
-    engine: Engine,
-    state: Path,
-    host: str,
-    port: int,
-    external: str | None,
-    ready: Callable[[str], None],
+    url: str, netuid: int, mock: bool, setup: Callable[[Chain], Setup], ready: Callable[[str], None]
 ) -> None:
-    async with BittensorChain(url, netuid) as chain:
-        setup = Setup(
-            hotkey=hotkey,
-            chain=chain,
-            engine=engine,
-            state=state,
-            host=host,
-            port=port,
-            external=external,
-        )
-        await run_miner(setup, ready)
+    chain = BittensorChain(url, netuid)
+    if mock:
+        await wait_for_chain(chain, url)
+    async with chain:
+        await run_miner(setup(chain), ready)

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from quasar.cli.output import err, out, program, say_json
 from quasar.config import state_folder
 from quasar.errors import UsageError
+from quasar.inference import MODEL_ENGINES
 from quasar.inference.models import MODELS
 from quasar.inference.models import get as fetch
 
@@ -32,11 +33,12 @@ def get(
     """
     if name not in MODELS:
         raise UsageError(f"no model is called {name!r}: choose one of {', '.join(MODELS)}")
-    megabytes = MODELS[name].bytes // 1_000_000
+    megabytes = round(MODELS[name].bytes / 1e6)
     with err.status(f"fetching {name}: {megabytes} MB, then converting it"):
         made = fetch(name, folder or state_folder() / "models")
     if json:
         say_json({"model": name, "folder": str(made)})
     else:
-        out.print(f"{program()} mine --engine transformers:{made}", markup=False, soft_wrap=True)
+        for kind in MODEL_ENGINES:
+            out.print(f"{program()} mine --engine {kind}:{made}", markup=False, soft_wrap=True)
     return 0

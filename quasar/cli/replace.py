@@ -1,9 +1,10 @@
-"""Makes room for a demo's archive. Only an older demo is ever removed."""
+"""Makes room for a demo's or mock's archive. Only an older one of its kind is ever removed."""
 
 import shutil
 from collections.abc import Iterator, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -17,19 +18,21 @@ PARTS = frozenset({"manifest.json", "segments", "blobs", "tile", "checkpoint", "
 """What an archive consists of."""
 
 
+Mode = Literal["demo", "mock"]
+
 HELD = "segments"
 """A demo holds this part from before its first process starts; the archive's writer holds the
 folder itself, and that only once it writes."""
 
 
 @contextmanager
-def room(folder: Path) -> Iterator[None]:
-    """An empty folder for an archive, held until the end; an older demo's archive is removed.
+def room(folder: Path, mode: Mode = "demo") -> Iterator[None]:
+    """An empty folder for an archive, held until the end; an older one of that mode is removed.
 
     A folder in which nothing was played is gone afterwards. Raises UsageError where the folder
     holds anything else, TryAgain where another demo has it.
     """
-    lock = _make_room(folder)
+    lock = _make_room(folder, mode)
     try:
         yield
     finally:
@@ -48,14 +51,14 @@ def was_played(folder: Path) -> bool:
         return False
 
 
-def _make_room(folder: Path) -> FolderLock:
+def _make_room(folder: Path, mode: Mode) -> FolderLock:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = _lock(folder, folder)
         try:
             names = {path.name for path in folder.iterdir()}
             if names:
-                _check_demo(folder, names)
+                _check_played(folder, names, mode)
                 _remove(folder, names)
             (folder / HELD).mkdir()
             return _lock(folder / HELD, folder)
@@ -78,23 +81,23 @@ def _taken(folder: Path) -> TryAgain:
     return TryAgain(f"another demo writes {folder}: wait for it, or name another --out")
 
 
-def _check_demo(folder: Path, names: set[str]) -> None:
+def _check_played(folder: Path, names: set[str], mode: Mode) -> None:
     if HELD in names and (folder / HELD).is_dir() and is_locked(folder / HELD):
         raise _taken(folder)
     if names == {HELD} and not any((folder / HELD).iterdir()):
         return  # a demo that was killed while it started
-    if not names <= PARTS or not _is_demo(folder):
-        raise UsageError(f"{folder} holds something that is not a demo: name another --out")
+    if not names <= PARTS or not _is_of(folder, mode):
+        raise UsageError(f"{folder} holds something that is not a {mode}: name another --out")
 
 
-def _is_demo(folder: Path) -> bool:
-    """Whether its log says so; also after a kill, and before there is any event."""
+def _is_of(folder: Path, mode: Mode) -> bool:
+    """Whether its log says so, and that its keys are public; also after a kill."""
     try:
         log = ArchiveLog(folder)
         for _, line in log.lines():
             match decode(line).event:
-                case RunStarted(mode=mode):
-                    return mode == "demo"
+                case RunStarted() as started:
+                    return (started.mode, started.freshness) == (mode, "none")
     except Damaged:  # a demo that was killed leaves a torn end
         pass
     except (QuasarError, msgspec.MsgspecError):

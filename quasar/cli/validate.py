@@ -1,7 +1,9 @@
 """``quasar validate``: one validator."""
 
+import tempfile
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import anyio
 import structlog
@@ -11,24 +13,72 @@ from quasar.chain import Chain
 from quasar.chain.bittensor import BittensorChain
 from quasar.cli import logs, output
 from quasar.cli.dry_run import dry_run as dry_run_of
+from quasar.cli.flags import DEFAULT_WALLET, FINNEY, Network, Wallet
 from quasar.cli.identity import demo_validator, kept_validator
-from quasar.cli.source import check_network, is_local
-from quasar.config import load_policy, state_folder
+from quasar.cli.mock import SEED, check_local, mock_chain
+from quasar.cli.replace import room
+from quasar.cli.restore import home_of
+from quasar.cli.source import is_local, open_source, volumes_of
+from quasar.cli.status import report_status
+from quasar.config import load_policy
 from quasar.errors import UsageError
-from quasar.log.archive_reader import ArchiveLog
-from quasar.log.manifest import NAME as MANIFEST
+from quasar.events.signing import Signer, log_id_of
+from quasar.log.archive import ArchiveIdentity
 from quasar.rules.policy import parse
-from quasar.supervisor.validator import Ended, Identity, Setup, run_validator
+from quasar.supervisor.setup import Identity, Setup, VolumeLimit
+from quasar.supervisor.validator import run_validator
+from quasar.supervisor.volume import LOG_NUMBER
+
+MOCK_ARCHIVE = Path("quasar-mock")
+
+
+class Plan(NamedTuple):
+    """What to play, and where to keep it."""
+
+    url: str
+    netuid: int
+    policy: bytes
+    rounds: int | None
+    once: int | None
+    volumes: VolumeLimit | None
+    reserve_bytes: int
+    status_s: float
+    """Seconds between two words about how far it is."""
+    state: Path | None
+    archive: Path | None
+
+
+class Role(NamedTuple):
+    """Whose log it is, and what it may claim."""
+
+    hotkey: Signer
+    seed: int | None
+    """Public, where every key and secret follows from it."""
+    mode: Literal["live", "mock", "demo"]
+
+    def identity(self, state: Path) -> Identity:
+        """All keys; those that no wallet holds are kept in ``state``."""
+        if self.seed is None:
+            return kept_validator(self.hotkey, state)
+        return demo_validator(self.seed)
 
 
 def validate(
     *,
-    chain: str,
-    netuid: int = 24,
+    network: Network = FINNEY,
+    wallet: Wallet = DEFAULT_WALLET,
+    mock: Annotated[bool, Parameter(negative="")] = False,
+    once: int | None = None,
+    rounds: int | None = None,
     state: Path | None = None,
     out: Path | None = None,
+    volume_events: int = VolumeLimit().events,
+    volume_hours: float = VolumeLimit().seconds / 3600,
+    disk_reserve: float = 256.0,
     policy: str = "readme-v1",
-    rounds: int | None = None,
+    polling_interval: Annotated[
+        float, Parameter(name=("--neuron.polling_interval", "--polling-interval"))
+    ] = 300.0,
     seed: int | None = None,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -39,18 +89,28 @@ def validate(
 
     Parameters
     ----------
-    chain
-        A network's name or URL, such as that of a local chain (`python -m quasar.chain.local`).
-    netuid
-        The subnet.
+    mock
+        Play on a local chain of its own with a public key; the archive goes to ./quasar-mock.
+        Miners join with `quasar mine --mock`.
+    once
+        Play so many rounds from now on, see their weights on chain, and stop.
+    rounds
+        Stop after this round of the log, also if some were played before.
     state
-        Private folder for keys, the server's store and contexts of open rounds.
+        Private folder for keys, the server's store and contexts of open rounds; a folder of the
+        hotkey's own by default.
     out
-        Folder of the archive.
+        Folder of the archive; each volume of the log is a folder in it.
+    volume_events
+        A volume closes when it holds so many events, and the next one opens.
+    volume_hours
+        A volume closes when it is so old.
+    disk_reserve
+        MiB that stay free: with less no round begins, what is open is finished, and it stops.
     policy
         A policy that ships with the package, or a file.
-    rounds
-        Stop after so many rounds of this log.
+    polling_interval
+        Seconds between two lines that say how far the validator is.
     seed
         Derive keys and secrets from a public number: for demos and tests only.
     dry_run
@@ -58,46 +118,86 @@ def validate(
     json
         Print one JSON object at the end.
     """
-    check_network(chain)
+    url = network.url(mock=mock)
+    if once is not None and (once < 1 or rounds is not None):
+        raise UsageError("--once needs a number from 1, and no --rounds beside it")
     toml = load_policy(policy)
     parse(toml)
     logs.set_up()
-    home = state or state_folder() / "validator"
-    identity = kept_validator(home) if seed is None else demo_validator(seed)
-    archive = out or home / "archive"
-    if dry_run:
-        return anyio.run(_dry_run, chain, netuid, archive, json)
-    ended = anyio.run(_run, chain, netuid, identity, home, archive, toml, rounds, seed)
-    _say(ended.size, archive, json)
+    if volume_events < 1 or volume_hours <= 0:
+        raise UsageError("--volume-events and --volume-hours must be above 0")
+    volumes = VolumeLimit(volume_events, volume_hours * 3600)
+    reserve = int(disk_reserve * 2**20)
+    plan = Plan(
+        url, network.netuid, toml, rounds, once, volumes, reserve, polling_interval, state, out
+    )
+    if mock:
+        check_local(url)
+        archive = _mock(plan, SEED if seed is None else seed)
+    elif dry_run:
+        return anyio.run(_dry_run, plan, _role(url, wallet, seed), json)
+    else:
+        archive = anyio.run(_run, plan, _role(url, wallet, seed))
+    _say(archive, json)
     return 0
 
 
-async def _run(
-    url: str,
-    netuid: int,
-    identity: Identity,
-    state: Path,
-    archive: Path,
-    policy: bytes,
-    rounds: int | None,
-    seed: int | None,
-) -> Ended:
-    async with BittensorChain(url, netuid) as chain:
-        await _require_registered(chain, identity.hotkey.ss58_address, url)
-        setup = Setup(
-            identity=identity,
-            chain=chain,
-            state=state,
-            archive=archive,
-            policy=policy,
-            mode=_mode(url, seed),
-            freshness="beacon" if seed is None else "none",
-            rounds=rounds,
-            allow_private=is_local(url),
-        )
-        _refuse_other(archive, await chain.genesis(), setup)
+def _role(url: str, wallet: Wallet, seed: int | None) -> Role:
+    if seed is not None:
+        return Role(demo_validator(seed).hotkey, seed, "demo")
+    return Role(wallet.hotkey(), None, "mock" if is_local(url) else "live")
+
+
+def _mock(plan: Plan, seed: int) -> Path:
+    """A mock subnet lasts as long as its validator; only the archive remains."""
+    role = Role(demo_validator(seed).hotkey, seed, "mock")
+    archive = plan.archive or MOCK_ARCHIVE
+    with room(archive, "mock"), tempfile.TemporaryDirectory(prefix="quasar-mock-") as work:
+        plan = plan._replace(state=Path(work), archive=archive, volumes=None)
+        return anyio.run(_run_mock, plan, role, seed)
+
+
+async def _run_mock(plan: Plan, role: Role, seed: int) -> Path:
+    assert plan.state is not None
+    async with mock_chain(plan.url, seed, plan.netuid, plan.state):
+        structlog.get_logger().info("mock subnet", chain=plan.url, join="quasar mine --mock")
+        return await _run(plan, role)
+
+
+async def _run(plan: Plan, role: Role) -> Path:
+    """Play; gives the folder of the archive."""
+    hotkey = role.hotkey.ss58_address
+    async with BittensorChain(plan.url, plan.netuid) as chain:
+        await _require_registered(chain, hotkey, plan.url)
+        genesis = await chain.genesis()
+        state = plan.state or home_of(_identity(genesis, plan.netuid, hotkey))
+        setup = _setup(plan, role, chain, state)
+        _refuse_other(setup.archive, genesis, setup)
         _log_start(setup)
-        return await run_validator(setup)
+        await run_validator(setup, watch=partial(report_status, every_s=plan.status_s))
+        return setup.archive
+
+
+def _identity(genesis: str, netuid: int, hotkey: str) -> ArchiveIdentity:
+    log_id = log_id_of(genesis, netuid, hotkey, LOG_NUMBER)
+    return ArchiveIdentity(log_id=log_id, volume=1, netuid=netuid, hotkey=hotkey, genesis=genesis)
+
+
+def _setup(plan: Plan, role: Role, chain: Chain, state: Path) -> Setup:
+    return Setup(
+        identity=role.identity(state),
+        chain=chain,
+        state=state,
+        archive=plan.archive or state / "archive",
+        policy=plan.policy,
+        mode=role.mode,
+        freshness="beacon" if role.seed is None else "none",
+        rounds=plan.rounds,
+        once=plan.once,
+        volumes=plan.volumes,
+        reserve_bytes=plan.reserve_bytes,
+        allow_private=is_local(plan.url),
+    )
 
 
 async def _require_registered(chain: Chain, hotkey: str, url: str) -> None:
@@ -106,15 +206,16 @@ async def _require_registered(chain: Chain, hotkey: str, url: str) -> None:
     if hotkey not in {neuron.hotkey for neuron in await chain.metagraph(head.number)}:
         raise UsageError(
             f"{hotkey} is not registered on subnet {chain.netuid} of {url}: register this hotkey, "
-            "name another --state or --netuid, or start the local chain with it in --hotkeys"
+            "name another --wallet.* or --netuid, or start the local chain with it in --hotkeys"
         )
 
 
 def _refuse_other(archive: Path, genesis: str, setup: Setup) -> None:
     """One archive holds one log, and that is of one hotkey on one subnet of one chain."""
-    if not (archive / MANIFEST).exists():
+    volumes = volumes_of(archive)
+    if not volumes:
         return
-    held = ArchiveLog(archive).manifest.identity
+    held = volumes[-1].manifest.identity
     hotkey = setup.identity.hotkey.ss58_address
     if (held.genesis, held.netuid, held.hotkey) != (genesis, setup.chain.netuid, hotkey):
         raise UsageError(
@@ -135,24 +236,22 @@ def _log_start(setup: Setup) -> None:
     )
 
 
-def _say(size: int, archive: Path, json: bool) -> None:
+def _say(archive: Path, json: bool) -> None:
+    sizes = [log.manifest.last for log in volumes_of(archive)]
+    size = sum(sizes)
     if json:
-        output.say_json({"events": size, "archive": str(archive)})
+        output.say_json({"events": size, "volumes": len(sizes), "archive": str(archive)})
     else:
         output.out.print(
             f"{size} events in {archive}; check them: quasar audit {archive}", markup=False
         )
 
 
-def _mode(url: str, seed: int | None) -> Literal["live", "mock", "demo"]:
-    if seed is not None:
-        return "demo"
-    return "mock" if is_local(url) else "live"
-
-
-async def _dry_run(url: str, netuid: int, archive: Path, json: bool) -> int:
-    async with BittensorChain(url, netuid) as chain:
-        found = await dry_run_of(ArchiveLog(archive), chain)
+async def _dry_run(plan: Plan, role: Role, json: bool) -> int:
+    hotkey = role.hotkey.ss58_address
+    async with BittensorChain(plan.url, plan.netuid) as chain:
+        home = plan.state or home_of(_identity(await chain.genesis(), plan.netuid, hotkey))
+        found = await dry_run_of(open_source(str(plan.archive or home / "archive")), chain)
     if json:
         output.say_json(found)
         return 0

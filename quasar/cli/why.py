@@ -1,7 +1,7 @@
 """``quasar why``: from a weight down to the raw answers."""
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import anyio
@@ -9,7 +9,7 @@ import msgspec
 from cyclopts import Parameter
 
 from quasar.cli.output import out, printable, say_json
-from quasar.cli.source import open_source
+from quasar.cli.source import open_volumes
 from quasar.errors import Damaged, UsageError
 from quasar.events import RoundOpened
 from quasar.events.envelope import decode
@@ -50,7 +50,7 @@ def why(
     json
         Print one JSON object, with all rounds.
     """
-    log = open_source(source)
+    log = _newest_with_rounds(open_volumes(source))
     found = anyio.run(explain, log, complete(log, hotkey), block)
     if json:
         say_json(found)
@@ -58,6 +58,13 @@ def why(
     for line in _lines(found, _shown(found, round, all)):
         out.print(line, markup=False)
     return 0
+
+
+def _newest_with_rounds(volumes: Sequence[ArchiveLog]) -> ArchiveLog:
+    """A volume that has just begun explains nothing yet."""
+    opened = b'"type":"RoundOpened"'
+    played = (log for log in reversed(volumes) if any(opened in line for _, line in log.lines()))
+    return next(played, volumes[-1])
 
 
 def complete(log: ArchiveLog, named: str) -> str:

@@ -1,6 +1,7 @@
 """Engines that a miner can run: each reads a context and a question and writes an answer."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from quasar.errors import UsageError
@@ -8,6 +9,7 @@ from quasar.inference.answered import Answered as Answered
 from quasar.inference.answered import Reporting
 from quasar.inference.baselines import Empty, Random
 from quasar.inference.extractive import Extractive
+from quasar.inference.reader import ReaderEngine
 from quasar.inference.transformers import TransformersEngine
 
 
@@ -31,20 +33,37 @@ ENGINES: dict[str, Callable[[], Engine]] = {
 }
 """Every engine that needs no further configuration."""
 
-_MODEL = "transformers:"
+MODEL_ENGINES: dict[str, type[TransformersEngine]] = {
+    kind.kind: kind for kind in (TransformersEngine, ReaderEngine)
+}
+"""Every engine that runs a language model of a folder: ``kind:FOLDER``."""
 
 
 def engine(name: str) -> Engine:
-    """The engine of a name of ``ENGINES``, or of ``transformers:FOLDER`` (loads the model).
+    """The engine of a name of ``ENGINES``, or of ``transformers:FOLDER`` or ``reader:FOLDER``.
 
-    Raises UsageError for another name, MissingExtra where the packages are not installed.
+    The latter two load the model. Raises UsageError for another name, MissingExtra where the
+    packages are not installed.
     """
-    if name.startswith(_MODEL):
-        return TransformersEngine(name.removeprefix(_MODEL))
+    kind, colon, folder = name.partition(":")
+    if colon and kind in MODEL_ENGINES:
+        return MODEL_ENGINES[kind](folder)
     if name not in ENGINES:
-        choices = ", ".join([*ENGINES, f"{_MODEL}FOLDER"])
+        choices = ", ".join([*ENGINES, *(f"{kind}:FOLDER" for kind in MODEL_ENGINES)])
         raise UsageError(f"no engine is called {name!r}: choose one of {choices}")
     return ENGINES[name]()
+
+
+def check_engine(name: str) -> None:
+    """Raise what ``engine`` raises for a name that it does not know, and load nothing."""
+    if name.partition(":")[0] not in MODEL_ENGINES:
+        engine(name)
+
+
+def label(name: str) -> str:
+    """An engine's own name, as a log has it: without the path of its folder."""
+    kind, colon, folder = name.partition(":")
+    return f"{kind}:{Path(folder).name}" if colon else name
 
 
 def respond(engine: Engine, context: str, question: str, limit: int) -> Answered:

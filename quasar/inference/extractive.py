@@ -5,21 +5,27 @@ search of the context per word of the question.
 """
 
 import re
-from collections.abc import Callable
 from math import log
 
-from quasar.inference.text import NAME, asks_for_name, first_name, first_number, statement
+from quasar.inference.text import (
+    Comparison,
+    asks_for_name,
+    comparison,
+    first_name,
+    first_number,
+    statement,
+)
 
-_WORD = re.compile(r"[a-z]+|[0-9]+(?:,[0-9]{3})*")
-_COMMON = frozenset(
-    _WORD.findall(
+WORD = re.compile(r"[a-z]+|[0-9]+(?:,[0-9]{3})*")
+"""A word of folded text, or a number."""
+COMMON = frozenset(
+    WORD.findall(
         "a alone an and answer are as at by digits document end for from give given has have how "
         "in is it its line many memory more much name no not number of on one or place reads than "
         "that the then these this to was were what where which who with"
     )
 )
-_MOST = re.compile(r"\b(?:largest|greatest|highest|biggest|most)\b(.*?):(.*?)\?", re.DOTALL)
-_LEAST = re.compile(r"\b(?:smallest|least|lowest|fewest)\b(.*?):(.*?)\?", re.DOTALL)
+"""Words that tell nothing about what is asked."""
 
 
 class Extractive:
@@ -29,10 +35,8 @@ class Extractive:
 
     def answer(self, context: str, question: str, limit: int) -> str:
         lines = Lines(context)
-        for pattern, choose in ((_MOST, max), (_LEAST, min)):
-            if comparison := pattern.search(question):
-                listed = NAME.findall(comparison[2])
-                return _said(_extreme(lines, comparison[1], listed, choose), limit)
+        if compared := comparison(question):
+            return _said(_extreme(lines, compared), limit)
         best = lines.best(question)
         find = first_name if asks_for_name(question) else first_number
         return _said(find(best, question), limit)
@@ -48,8 +52,8 @@ class Lines:
     def best(self, query: str) -> str:
         """The line whose words shared with the query weigh most; the first of equals."""
         weights: dict[int, float] = {}
-        for word in dict.fromkeys(_WORD.findall(query.lower())):
-            if word not in _COMMON:
+        for word in dict.fromkeys(WORD.findall(query.lower())):
+            if word not in COMMON:
                 self._weigh(word, weights)
         best = max(weights, key=weights.__getitem__, default=None)
         return "" if best is None else self._lines[best]
@@ -62,16 +66,14 @@ class Lines:
             weights[i] = weights.get(i, 0.0) + weight
 
 
-def _extreme(
-    lines: Lines, quantity: str, names: list[str], choose: Callable[..., str]
-) -> str | None:
+def _extreme(lines: Lines, compared: Comparison) -> str | None:
     """The name whose own line about the quantity has the largest (or smallest) number."""
     numbers: dict[str, int] = {}
-    for name in names:
-        query = f"{name} {quantity}"
+    for name in compared.names:
+        query = f"{name} {compared.quantity}"
         if number := first_number(lines.best(query), query):
             numbers[name] = int(number)
-    return choose(numbers, key=numbers.__getitem__) if numbers else None
+    return compared.choose(numbers, key=numbers.__getitem__) if numbers else None
 
 
 def _said(answer: str | None, limit: int) -> str:

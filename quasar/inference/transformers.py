@@ -17,7 +17,13 @@ import structlog
 from quasar.errors import UsageError
 from quasar.inference.answered import Answered
 from quasar.inference.extras import need
-from quasar.inference.text import ANSWER, asks_for_name, first_name, first_number, statement
+from quasar.inference.text import (
+    ANSWER,
+    asks_for_name,
+    first_name,
+    first_number,
+    with_statement,
+)
 
 logger = structlog.get_logger()
 
@@ -31,6 +37,9 @@ _SHORT = 48
 
 class TransformersEngine:
     """A model, its tokenizer and its window. One answer at a time; others wait."""
+
+    kind = "transformers"
+    """What it is asked for by, before the folder."""
 
     def __init__(
         self,
@@ -51,7 +60,7 @@ class TransformersEngine:
         """
         self._torch, self._transformers = need("torch"), need("transformers")
         self.folder = Path(folder)
-        self.name = f"transformers:{self.folder.name}"
+        self.name = f"{self.kind}:{self.folder.name}"
         self.max_new_tokens = max_new_tokens
         self._lock = threading.Lock()
         self.device = self._device(device)
@@ -73,7 +82,9 @@ class TransformersEngine:
         text = _in_form(words, question, limit) if finish else words
         return Answered(text.encode()[:limit].decode("utf-8", "ignore"), tokens, kept)
 
-    def _read(self, context: str, question: str, new: int | None) -> tuple[str, int, int]:
+    def _read(
+        self, context: str, question: str, new: int | None, until: str | None = None
+    ) -> tuple[str, int, int]:
         """The model's words, tokens of the whole prompt, and how many of them it read."""
         started = time.monotonic()
         new = min(new or self.max_new_tokens, self.max_new_tokens)
@@ -85,7 +96,7 @@ class TransformersEngine:
             logger.warning("engine.truncated", engine=self.name, tokens=tokens, kept=len(prompt))
         if len(prompt) + new > self.window:
             return "", tokens, 0  # not even the question fits
-        words = self._generate(prompt, new)
+        words = self._generate(prompt, new, until)
         took = round(time.monotonic() - started, 3)
         logger.debug("engine.answered", engine=self.name, tokens=len(prompt), seconds=took)
         return words, tokens, len(prompt)
@@ -138,8 +149,11 @@ class TransformersEngine:
         before, _, after = text.partition(_HERE)
         return self._ids(before, plain=False), [*asked, *self._ids(after, plain=False)]
 
-    def _generate(self, prompt: list[int], new: int) -> str:
-        """The most likely token, again and again, until the model ends or reaches its limit."""
+    def _generate(self, prompt: list[int], new: int, until: str | None) -> str:
+        """The most likely token, again and again, until the model ends or reaches its limit.
+
+        It also ends with a token that brings the text ``until``.
+        """
         own = self._model.generation_config
         config = self._transformers.GenerationConfig(
             max_new_tokens=new,
@@ -147,11 +161,15 @@ class TransformersEngine:
             num_beams=1,
             eos_token_id=own.eos_token_id,
             pad_token_id=own.pad_token_id if own.pad_token_id is not None else 0,
+            stop_strings=until,
         )
         with self._lock, self._torch.inference_mode():
             ids = self._torch.tensor([prompt], device=self.device)
             out = self._model.generate(
-                input_ids=ids, attention_mask=self._torch.ones_like(ids), generation_config=config
+                input_ids=ids,
+                attention_mask=self._torch.ones_like(ids),
+                generation_config=config,
+                tokenizer=self._tokenizer if until else None,
             )
         return str(self._tokenizer.decode(out[0, len(prompt) :], skip_special_tokens=True))
 
@@ -161,9 +179,7 @@ def _in_form(words: str, question: str, limit: int) -> str:
     if ANSWER in words:
         return words
     found = (first_name if asks_for_name(question) else first_number)(words, question)
-    line = statement(found, limit) if found else ""
-    room = limit - len(line.encode()) - 1
-    return f"{words.encode()[: max(room, 0)].decode('utf-8', 'ignore')}\n{line}" if line else words
+    return with_statement(words, found, limit) if found else words
 
 
 def middle_cut(ids: list[int], room: int) -> list[int]:

@@ -18,6 +18,7 @@ from quasar.log.manifest import Segment as Segment
 from quasar.log.manifest import Withheld as Withheld
 from quasar.log.manifest import write_manifest
 from quasar.log.tiles import write_partial_tile, write_tiles
+from quasar.log.whole import is_pruned
 
 _PIECE = 2**20
 
@@ -33,6 +34,8 @@ def copy_archive(source: Path, target: Path) -> ArchiveLog:
     archive = ArchiveLog(source)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target} exists and is not empty; choose a new folder")
+    if is_pruned(archive):
+        raise UsageError(f"the events of {source} were pruned: copy the other copy of them")
     _verify(archive)
     try:
         make_folder(target)

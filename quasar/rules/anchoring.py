@@ -11,7 +11,9 @@ from quasar.events import (
     LogOpened,
     WeightsIntended,
 )
+from quasar.events.blobs import Blobs
 from quasar.events.note import checkpoint_body, parse_checkpoint
+from quasar.rules.carried import inherited
 from quasar.rules.machine import Recorded
 
 SUBSCRIBES: frozenset[type[Event]] = frozenset(
@@ -38,10 +40,14 @@ class AnchorState:
         return next(reversed(self.notes), None)
 
 
-def evolve(state: AnchorState, seen: Recorded) -> AnchorState:
+def evolve(state: AnchorState, seen: Recorded, blobs: Blobs) -> AnchorState:
     """Fold one event."""
     match seen.event:
-        case LogOpened() | WeightsIntended():
+        case LogOpened() as opened:
+            carried = inherited(opened, blobs)
+            state.previous = carried.anchor if carried else None
+            state.landmark = seen.seq
+        case WeightsIntended():
             state.landmark = seen.seq
         case CheckpointSigned(size=size, note=note):
             if state.covered < state.landmark <= size:

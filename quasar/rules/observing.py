@@ -5,21 +5,32 @@ from dataclasses import dataclass, field
 from quasar.events import (
     BlockObserved,
     Event,
+    LogClosing,
+    LogOpened,
     PolicyAdopted,
     RoundOpened,
     RoundSkipped,
     RunStarted,
 )
 from quasar.events.blobs import Blobs
+from quasar.rules.carried import inherited
 from quasar.rules.machine import Recorded
 from quasar.rules.policy import Policy, recorded_policy
 from quasar.rules.schedule import Schedule
-from quasar.rules.secrets import CHAIN_LENGTH, last_round
+from quasar.rules.secrets import last_round
 
 ACTOR = "chain-observer"
 
 SUBSCRIBES: frozenset[type[Event]] = frozenset(
-    {PolicyAdopted, RunStarted, BlockObserved, RoundOpened, RoundSkipped}
+    {
+        LogOpened,
+        LogClosing,
+        PolicyAdopted,
+        RunStarted,
+        BlockObserved,
+        RoundOpened,
+        RoundSkipped,
+    }
 )
 
 
@@ -28,10 +39,16 @@ class ObserverState:
     """The fold."""
 
     policy: Policy | None = None
-    last_round: int = CHAIN_LENGTH
+    base: int = 0
+    """Newest round of the volumes before this one."""
+    planned: int | None = None
+    closing: int | None = None
+    """No round after this one is opened, as the volume is about to close."""
     schedule: Schedule | None = None
     block: int | None = None
-    """Newest recorded block."""
+    """Newest recorded block, or the one up to which earlier volumes hold every round."""
+    fresh: bool = True
+    """This volume holds no block yet."""
     epoch: int = 0
     waiting_for: int = 0
     """A round whose block is recorded, but not yet its opening: nothing newer is read till then,
@@ -39,17 +56,29 @@ class ObserverState:
     opened: int = 0
     beacons: set[int] = field(default_factory=set)
 
+    @property
+    def last_round(self) -> int:
+        """No round after this one is opened."""
+        planned = last_round(self.planned, self.base)
+        return planned if self.closing is None else min(planned, self.closing)
+
 
 def evolve(state: ObserverState, seen: Recorded, blobs: Blobs) -> ObserverState:
     """Fold one event."""
     match seen.event:
+        case LogOpened() as log_opened:
+            _open(state, log_opened, blobs)
+        case LogClosing():
+            state.closing = state.opened
+            if state.schedule is not None and state.block is not None:
+                state.closing = state.schedule.rounds_through(state.block)
         case PolicyAdopted(toml=toml):
             state.policy = recorded_policy(blobs.get(toml))
             if state.schedule is not None and state.block is not None:
                 every = state.policy.cadence.round_every_blocks
                 state.schedule = state.schedule.changed(state.block, every)
         case RunStarted(rounds=rounds):
-            state.last_round = last_round(rounds)
+            state.planned = rounds
         case BlockObserved() as block:
             _observe(state, block)
         case RoundOpened(round=number, beacon_block=beacon):
@@ -64,7 +93,7 @@ def wanted(state: ObserverState, head: int, head_epoch: int) -> int | None:
     """The next block to record, given the newest finalised one; None while there is none."""
     if state.policy is None:
         return None
-    if state.block is None or state.schedule is None:
+    if state.fresh or state.block is None or state.schedule is None:
         return head
     if state.waiting_for > state.opened:
         return None
@@ -78,7 +107,7 @@ def wanted(state: ObserverState, head: int, head_epoch: int) -> int | None:
 
 def needs_metagraph(state: ObserverState, number: int, epoch: int) -> bool:
     """Whether a decision will need to know who is registered at this block."""
-    if state.schedule is None or epoch > state.epoch:
+    if state.fresh or state.schedule is None or epoch > state.epoch:
         return True
     return state.schedule.opens(number) is not None
 
@@ -96,6 +125,14 @@ def _next_opening(
     return block if block <= head else None
 
 
+def _open(state: ObserverState, opened: LogOpened, blobs: Blobs) -> None:
+    carried = inherited(opened, blobs)
+    if carried is not None:
+        state.base = state.opened = carried.round
+        state.schedule, state.block = carried.schedule, carried.block
+        state.epoch = carried.epoch or 0
+
+
 def _observe(state: ObserverState, block: BlockObserved) -> None:
     if state.schedule is None:
         assert state.policy is not None
@@ -106,3 +143,4 @@ def _observe(state: ObserverState, block: BlockObserved) -> None:
     state.block = max(block.number, state.block or 0)
     state.epoch = max(block.epoch, state.epoch)
     state.beacons.discard(block.number)
+    state.fresh = False

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
@@ -13,26 +12,22 @@ from quasar.events import (
     AnyEvent,
     BlockObserved,
     Context,
-    Event,
     Fault,
-    LogOpened,
-    MetagraphObserved,
     Neuron,
-    PolicyAdopted,
     RoundOpened,
     RoundRevealed,
     RoundSealed,
     RoundSkipped,
-    RunStarted,
     TaskAssigned,
     TaskSampled,
 )
 from quasar.events.blobs import Blobs
 from quasar.rules.machine import Recorded
-from quasar.rules.plan import PlannedTask, Variant, assignments, offered, plan_tasks
-from quasar.rules.policy import Policy, recorded_policy
+from quasar.rules.plan import PlannedTask, Variant, offered, plan_tasks
+from quasar.rules.policy import Policy
+from quasar.rules.sampling_state import SUBSCRIBES, OpenRound, SamplerState, count_on, evolve
 from quasar.rules.schedule import Schedule
-from quasar.rules.secrets import CHAIN_LENGTH, last_round, round_seed
+from quasar.rules.secrets import round_seed
 
 ACTOR = "task-sampler"
 
@@ -54,64 +49,11 @@ class Unrevealed(Exception):
         """What follows from the same event and needs no secret."""
 
 
-@dataclass
-class OpenRound:
-    """A round between its opening and its seal."""
-
-    opened: RoundOpened
-    policy: Policy
-    beacon_hash: str = ""
-    """Set once the beacon is observed and the tasks are planned."""
-    outcomes: dict[str, str] = field(default_factory=dict)
-    """Slot to ``sha256(payload)``, with a mark for answered ones."""
-    answered: int = 0
-
-    @property
-    def expected(self) -> int:
-        return assignments(self.policy, self.opened.participants)
-
-
-@dataclass
-class SamplerState:
-    """The fold."""
-
-    hotkey: str = ""
-    policy: Policy | None = None
-    policy_digest: str = ""
-    policies: dict[str, Policy] = field(default_factory=dict)
-    """By digest: a round keeps the policy it was opened under."""
-    sandbox: str | None = None
-    """Driver of the newest run; without one, tasks in code are left out."""
-    last_round: int = CHAIN_LENGTH
-    """No round after this one is opened."""
-    schedule: Schedule | None = None
-    last_block: int = 0
-    metagraph: MetagraphObserved | None = None
-    rounds: dict[int, OpenRound] = field(default_factory=dict)
-    counters: dict[str, int] = field(default_factory=dict)
-    finished: set[int] = field(default_factory=set)
-    """Sealed or skipped rounds above ``revealed``."""
-    revealed: int = 0
-
-
 class SamplingRule:
     """Decides RoundOpened, RoundSkipped, TaskSampled, TaskAssigned, RoundSealed, RoundRevealed."""
 
     actor = ACTOR
-    subscribes: frozenset[type[Event]] = frozenset(
-        {
-            LogOpened,
-            RunStarted,
-            PolicyAdopted,
-            MetagraphObserved,
-            BlockObserved,
-            RoundOpened,
-            RoundSkipped,
-            AnswerReceived,
-            AnswerAbandoned,
-            RoundSealed,
-        }
-    )
+    subscribes = SUBSCRIBES
 
     def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets
@@ -134,28 +76,7 @@ class SamplingRule:
         return ()
 
     def evolve(self, state: SamplerState, seen: Recorded, blobs: Blobs) -> SamplerState:
-        match seen.event:
-            case LogOpened(hotkey=hotkey):
-                state.hotkey = hotkey
-            case RunStarted(rounds=rounds, sandbox=sandbox):
-                state.last_round, state.sandbox = last_round(rounds), sandbox
-            case PolicyAdopted() as adopted:
-                _adopt(state, adopted, blobs)
-            case MetagraphObserved() as metagraph:
-                state.metagraph = metagraph
-            case BlockObserved() as block:
-                _observe(state, block)
-            case RoundOpened() as opened:
-                policy = offered(state.policies[opened.policy], state.sandbox)
-                state.rounds[opened.round] = OpenRound(opened, policy)
-            case AnswerReceived() | AnswerAbandoned() as outcome:
-                _note_outcome(state.rounds[outcome.round], outcome, seen)
-            case RoundSealed(round=number):
-                del state.rounds[number]
-                _finish(state, number)
-            case RoundSkipped(round=number):
-                _finish(state, number)
-        return state
+        return evolve(state, seen, blobs)
 
     def _schedule(
         self, state: SamplerState, block: BlockObserved, blobs: Blobs
@@ -205,7 +126,7 @@ class SamplingRule:
             current = state.rounds[number]
             if current.opened.beacon_block == block.number:
                 yield from self._assign(counters, current, block.hash)
-                _count_on(counters, current)
+                count_on(counters, current)
 
     def _assign(
         self, counters: Mapping[str, int], current: OpenRound, beacon_hash: str
@@ -284,39 +205,6 @@ def _assigned(
     )
 
 
-def _adopt(state: SamplerState, adopted: PolicyAdopted, blobs: Blobs) -> None:
-    state.policy = recorded_policy(blobs.get(adopted.toml))
-    state.policy_digest = adopted.toml.sha256
-    state.policies[adopted.toml.sha256] = state.policy
-    if state.schedule is not None:
-        every = state.policy.cadence.round_every_blocks
-        state.schedule = state.schedule.changed(state.last_block, every)
-
-
-def _observe(state: SamplerState, block: BlockObserved) -> None:
-    if state.schedule is None and state.policy is not None:
-        every = state.policy.cadence.round_every_blocks
-        state.schedule = Schedule(block.number, 0, every)
-    state.last_block = max(state.last_block, block.number)
-    for current in state.rounds.values():
-        if current.opened.beacon_block == block.number:
-            current.beacon_hash = block.hash
-            _count_on(state.counters, current)
-
-
-def _count_on(counters: dict[str, int], current: OpenRound) -> None:
-    """Each participant has got the round's tasks."""
-    for hotkey in current.opened.participants:
-        counters[hotkey] = counters.get(hotkey, 0) + len(current.policy.tasks)
-
-
-def _note_outcome(
-    current: OpenRound, outcome: AnswerReceived | AnswerAbandoned, seen: Recorded
-) -> None:
-    current.outcomes[outcome.slot] = hashlib.sha256(seen.payload).hexdigest()
-    current.answered += isinstance(outcome, AnswerReceived)
-
-
 def _seal(
     state: SamplerState, outcome: AnswerReceived | AnswerAbandoned, seen: Recorded
 ) -> Sequence[AnyEvent]:
@@ -335,10 +223,3 @@ def _seal(
             outcomes=outcomes_digest(outcomes),
         )
     ]
-
-
-def _finish(state: SamplerState, number: int) -> None:
-    state.finished.add(number)
-    while state.revealed + 1 in state.finished:
-        state.revealed += 1
-        state.finished.discard(state.revealed)

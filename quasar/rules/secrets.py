@@ -13,32 +13,37 @@ CHAIN_LENGTH = 4096
 """Rounds that one volume can hold: 42 days of quarter hours."""
 
 
-def last_round(planned: int | None) -> int:
-    """No round after this one opens: as planned, or where the volume's secrets end."""
-    return CHAIN_LENGTH if planned is None else min(planned, CHAIN_LENGTH)
+def last_round(planned: int | None, base: int = 0) -> int:
+    """No round after this one opens: as planned, or where the volume's secrets end.
+
+    ``base``: newest round of the volumes before.
+    """
+    end = base + CHAIN_LENGTH
+    return end if planned is None else min(planned, end)
 
 
 class SecretChain:
-    """All secrets of a volume, from the master secret."""
+    """All secrets of a volume, from the master secret; its first round is ``base + 1``."""
 
-    def __init__(self, master: bytes, log_id: str, volume: int) -> None:
+    def __init__(self, master: bytes, log_id: str, volume: int, base: int = 0) -> None:
         secret = derive(master, f"round-secrets/{log_id}/{volume}")
         self._secrets = [secret]
         for _ in range(CHAIN_LENGTH):
             secret = hashlib.sha256(secret).digest()
             self._secrets.append(secret)
         self._secrets.reverse()
+        self._base = base
 
     @property
     def tip(self) -> str:
-        """s_0, hex."""
+        """s_0, hex; the secret of round ``base`` as it were, which has none."""
         return self._secrets[0].hex()
 
     def secret(self, number: int) -> bytes:
         """s_r. Raises UsageError past the end: close the volume and open the next."""
-        if not 0 < number <= CHAIN_LENGTH:
-            raise UsageError(f"round {number} is past this volume's {CHAIN_LENGTH} secrets")
-        return self._secrets[number]
+        if not 0 < number - self._base <= CHAIN_LENGTH:
+            raise UsageError(f"round {number} is none of this volume's {CHAIN_LENGTH} secrets")
+        return self._secrets[number - self._base]
 
 
 class RevealedSecrets:

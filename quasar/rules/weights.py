@@ -10,6 +10,8 @@ from quasar.events import (
     AnyEvent,
     BlockObserved,
     Event,
+    LogClosing,
+    LogOpened,
     MetagraphObserved,
     Neuron,
     PolicyAdopted,
@@ -19,6 +21,7 @@ from quasar.events import (
     WeightsDeferred,
 )
 from quasar.events.blobs import Blobs
+from quasar.rules.carried import inherited
 from quasar.rules.machine import Recorded
 from quasar.rules.policy import Policy, recorded_policy
 
@@ -47,6 +50,8 @@ class WeightState:
     epoch: int | None = None
     """Newest epoch that a block was observed in."""
     metagraph: MetagraphObserved | None = None
+    closing: bool = False
+    """The volume is about to close: its last row is on its way."""
 
 
 class WeightRule:
@@ -54,7 +59,7 @@ class WeightRule:
 
     actor = ACTOR
     subscribes: frozenset[type[Event]] = frozenset(
-        {PolicyAdopted, RoundScored, MetagraphObserved, BlockObserved}
+        {LogOpened, LogClosing, PolicyAdopted, RoundScored, MetagraphObserved, BlockObserved}
     )
 
     def initial(self) -> WeightState:
@@ -68,6 +73,10 @@ class WeightRule:
 
     def evolve(self, state: WeightState, seen: Recorded, blobs: Blobs) -> WeightState:
         match seen.event:
+            case LogOpened() as opened:
+                _open(state, opened, blobs)
+            case LogClosing():
+                state.closing = True
             case PolicyAdopted(toml=toml):
                 state.policy = recorded_policy(blobs.get(toml))
             case RoundScored() as scored:
@@ -84,6 +93,13 @@ class WeightRule:
             case BlockObserved(epoch=epoch):
                 state.epoch = max(epoch, state.epoch or 0)
         return state
+
+
+def _open(state: WeightState, opened: LogOpened, blobs: Blobs) -> None:
+    carried = inherited(opened, blobs)
+    if carried is not None:
+        state.rounds, state.epoch = carried.scored, carried.epoch
+        state.standings = {s.hotkey: Standing(s.score, s.samples) for s in carried.standings}
 
 
 def fold_mean(
@@ -117,6 +133,8 @@ def _forget_absent(state: WeightState, neurons: Sequence[Neuron]) -> None:
 
 
 def _decide_epoch(state: WeightState, block: BlockObserved, blobs: Blobs) -> AnyEvent:
+    if state.closing:
+        return _deferred(block, "closing")
     if state.metagraph is None or state.metagraph.hash != block.hash:
         return _deferred(block, "no-metagraph")
     if not state.standings or state.policy is None:

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+import structlog
 
 from quasar.actors.inference import InferenceActor, Owns
 from quasar.chain import Chain
 from quasar.door.contexts import Contexts
 from quasar.door.server import Door
+from quasar.errors import ChainError
 from quasar.events.receipt import QuotedBlock
 from quasar.events.signing import Signer, log_id_of
 from quasar.inference import Engine
@@ -17,6 +19,9 @@ from quasar.log.blobs import FolderBlobs
 from quasar.log.file import FileLog
 from quasar.supervisor.restart import drain_on_signal, supervise
 
+logger = structlog.get_logger()
+
+RETRY_S = 5.0
 MAX_LOGS = 64
 """Logs that one validator may have begun on a subnet; it begins a new one after losing its own."""
 
@@ -35,6 +40,8 @@ class Setup:
     """0 lets the system choose."""
     external: str | None
     """Address that the chain publishes; None publishes ``host``."""
+    refresh_s: float = 300.0
+    """Seconds until the metagraph is read again, if no epoch ends before."""
 
 
 class Registered:
@@ -80,6 +87,7 @@ async def run_miner(setup: Setup, ready: Callable[[str], None]) -> None:
             endpoint = f"{setup.external or setup.host}:{port}"
             tasks.start_soon(supervise, desk)
             tasks.start_soon(_follow, setup.chain, desk, registered)
+            tasks.start_soon(_refresh, setup.chain, registered, setup.refresh_s)
             await setup.chain.serve(setup.hotkey, endpoint)
             ready(endpoint)
             await drain_on_signal(tasks.cancel_scope)
@@ -87,9 +95,28 @@ async def run_miner(setup: Setup, ready: Callable[[str], None]) -> None:
 
 async def _follow(chain: Chain, desk: InferenceActor, registered: Registered) -> None:
     """Keep the newest block, which receipts name, and who may call."""
+    while True:
+        try:
+            await _follow_blocks(chain, desk, registered)
+        except ChainError as problem:  # what was accepted is answered all the same
+            logger.warning("miner.no-chain", error=str(problem))
+            await anyio.sleep(RETRY_S)
+
+
+async def _follow_blocks(chain: Chain, desk: InferenceActor, registered: Registered) -> None:
     epoch = -1
     async for block in chain.blocks(after=-1):
         desk.block = QuotedBlock(number=block.number, hash=block.hash)
         if block.epoch != epoch:
             epoch = block.epoch
             await registered.refresh(chain)
+
+
+async def _refresh(chain: Chain, registered: Registered, every_s: float) -> None:
+    """Read who is registered again and again; a chain that is away is asked the next time."""
+    while True:
+        await anyio.sleep(every_s)
+        try:
+            await registered.refresh(chain)
+        except ChainError as problem:
+            logger.warning("miner.metagraph-unread", error=str(problem))

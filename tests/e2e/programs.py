@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from quasar.cli.identity import demo_miner, demo_validator
+from quasar.cli.source import open_source
+from quasar.log.archive_reader import ArchiveLog
 from tests.builders import small_policy
 
 BLOCK_MS = 50
@@ -104,11 +107,23 @@ def subnet(work: Path, seed: int = 7, miners: int = 3, engine: str = "extractive
         yield url
 
 
+def free_port() -> int:
+    """One that nobody listens on now."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
 def write_policy(folder: Path, **changes: str) -> Path:
     """The small policy of the builders as a file; ``changes`` as they take them."""
     path = folder / "policy.toml"
     path.write_bytes(small_policy(**changes))
     return path
+
+
+def newest_volume(folder: Path) -> ArchiveLog:
+    """The volume that a validator wrote last. Raises UsageError while there is none."""
+    return open_source(str(folder))
 
 
 def processes_naming(text: str) -> dict[int, str]:

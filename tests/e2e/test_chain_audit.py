@@ -12,8 +12,7 @@ import pytest
 from quasar.cli.identity import demo_miner, demo_validator
 from quasar.events import WeightsComputed, WeightsConfirmed, WeightsVerified
 from quasar.events.envelope import decode
-from quasar.log.archive_reader import ArchiveLog
-from tests.e2e.programs import first_line, run, running, subnet, write_policy
+from tests.e2e.programs import first_line, newest_volume, run, running, subnet, write_policy
 
 pytestmark = pytest.mark.nats
 
@@ -57,7 +56,7 @@ def audited(archive: Path, url: str, *more: str) -> tuple[int, Any]:
 
 
 def events(archive: Path, kind: type[Any]) -> list[Any]:
-    found = (decode(line).event for _, line in ArchiveLog(archive).lines())
+    found = (decode(line).event for _, line in newest_volume(archive).lines())
     return [event for event in found if isinstance(event, kind)]
 
 

@@ -1,24 +1,16 @@
 """The README's local subnet, typed as it stands there, with a small policy and a free port."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from quasar.log.archive_reader import ArchiveLog
-from tests.e2e.programs import run, subnet, write_policy
+from tests.e2e.programs import free_port, newest_volume, run, subnet, write_policy
 from tests.packaging.test_readme import block
 
 SECTION = "Validator and miner on one machine"
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 @pytest.mark.nats
@@ -26,10 +18,10 @@ def test_validator_and_miner_on_one_machine(tmp_path: Path) -> None:
     """At most 8 lines, and at their end stands a clean audit that names the validator."""
     commands = block(SECTION)
     assert len(commands.splitlines()) <= 8
-    rounds = f"--rounds 1 --policy '{write_policy(tmp_path)}'"
-    commands = commands.replace("9944", str(free_port())).replace("--rounds 1", rounds)
+    rounds = f"--once 1 --policy '{write_policy(tmp_path)}'"
+    commands = commands.replace("9944", str(free_port())).replace("--once 1", rounds)
     assert rounds in commands
-    commands = commands.replace("--block-ms 250", "--block-ms 50")
+    commands = commands.replace("8091", str(free_port()))
     bin_folder = Path(sys.executable).parent
     done = subprocess.run(
         ["bash", "-c", f"trap 'kill $(jobs -p) 2>/dev/null' EXIT; {commands}"],
@@ -58,7 +50,7 @@ def test_a_validator_that_is_not_registered_does_not_start(tmp_path: Path) -> No
         assert "is not registered on subnet 24" in refused.err
         assert not out.exists()
         assert run(*start, "--seed", "7").code == 0
-        size = ArchiveLog(out).manifest.last
+        size = newest_volume(out).manifest.last
     other = tmp_path / "other"
     other.mkdir()
     with subnet(other, seed=8, miners=1) as url:
@@ -66,4 +58,4 @@ def test_a_validator_that_is_not_registered_does_not_start(tmp_path: Path) -> No
         refused = run(*start, "--seed", "8")
     assert refused.code == 2
     assert "name another --out or --state" in refused.err
-    assert ArchiveLog(out).manifest.last == size
+    assert newest_volume(out).manifest.last == size

@@ -10,8 +10,16 @@ import pytest
 from quasar.cli.identity import demo_validator
 from quasar.events import RoundScored, RunEnded, RunStarted
 from quasar.events.envelope import decode
-from quasar.log.archive_reader import ArchiveLog
-from tests.e2e.programs import QUASAR, Result, interrupt, run, start, subnet, write_policy
+from tests.e2e.programs import (
+    QUASAR,
+    Result,
+    interrupt,
+    newest_volume,
+    run,
+    start,
+    subnet,
+    write_policy,
+)
 
 pytestmark = pytest.mark.nats
 
@@ -44,7 +52,7 @@ def stop_in_a_round(arguments: list[str], work: Path, number: signal.Signals) ->
 def is_answering(archive: Path) -> bool:
     """The first round is scored, and by now the next one is on its way."""
     try:
-        lines = [line for _, line in ArchiveLog(archive).lines()]
+        lines = [line for _, line in newest_volume(archive).lines()]
     except Exception:  # it is being written
         return False
     return any(isinstance(decode(line).event, RoundScored) for line in lines)
@@ -60,14 +68,15 @@ def test_a_signal_drains_and_the_next_run_goes_on(tmp_path: Path, number: signal
         arguments += ["--state", str(tmp_path / "state"), "--out", str(archive)]
         stopped = stop_in_a_round(arguments, tmp_path, number)
         assert stopped.code == 0
-        first = [decode(line).event for _, line in ArchiveLog(archive).lines()]
-        assert json.loads(stopped.out) == {"archive": str(archive), "events": len(first)}
+        first = [decode(line).event for _, line in newest_volume(archive).lines()]
+        shown = {"archive": str(archive), "events": len(first), "volumes": 1}
+        assert json.loads(stopped.out) == shown
         assert first[-1] == RunEnded(run=1, reason="stopped")
         assert run("audit", str(archive), "--hotkey", hotkey).code == 0
         rounds = max(e.round for e in first if isinstance(e, RoundScored)) + 1
         ended = run(*arguments, "--rounds", str(rounds))
         assert ended.code == 0, ended.err
-    events = [decode(line).event for _, line in ArchiveLog(archive).lines()]
+    events = [decode(line).event for _, line in newest_volume(archive).lines()]
     assert events[: len(first)] == first
     assert isinstance(events[len(first)], RunStarted)
     assert [e.run for e in events if isinstance(e, RunStarted)] == [1, 2]

@@ -29,12 +29,19 @@ from quasar.events import (
 from quasar.events.envelope import Envelope, decode
 from quasar.events.receipt import SignedCheckpoint
 from quasar.inference import engine
-from quasar.log.archive_reader import ArchiveLog
 from quasar.rules.plan import plan_tasks
 from quasar.rules.policy import parse
 from quasar.rules.scoring import metric
 from quasar.rules.secrets import round_seed
-from tests.e2e.programs import QUASAR, processes_naming, run, start, subnet, write_policy
+from tests.e2e.programs import (
+    QUASAR,
+    newest_volume,
+    processes_naming,
+    run,
+    start,
+    subnet,
+    write_policy,
+)
 
 pytestmark = pytest.mark.nats
 
@@ -72,7 +79,7 @@ def kill_after(seconds: float, arguments: list[str], errors: Path) -> None:
 
 
 def events_of(archive: Path) -> list[Envelope]:
-    return [decode(line) for _, line in ArchiveLog(archive).lines()]
+    return [decode(line) for _, line in newest_volume(archive).lines()]
 
 
 def unkilled_accuracy(events: list[Envelope], policy: Path) -> dict[tuple[int, int, str], float]:
@@ -129,7 +136,7 @@ def rounds_begun(archive: Path) -> int:
     """Newest round that the archive of a killed validator shows."""
     newest = 0
     with suppress(Damaged):  # its writer was killed
-        for _, line in ArchiveLog(archive).lines():
+        for _, line in newest_volume(archive).lines():
             match decode(line).event:
                 case RoundOpened(round=number):
                     newest = number

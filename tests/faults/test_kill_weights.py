@@ -30,8 +30,15 @@ from quasar.events import (
     WeightsVerified,
 )
 from quasar.events.envelope import Envelope, decode, tag_of
-from quasar.log.archive_reader import ArchiveLog
-from tests.e2e.programs import QUASAR, first_line, processes_naming, run, running, start
+from tests.e2e.programs import (
+    QUASAR,
+    first_line,
+    newest_volume,
+    processes_naming,
+    run,
+    running,
+    start,
+)
 from tests.forging import few_tasks
 
 pytestmark = pytest.mark.nats
@@ -134,7 +141,7 @@ class Watcher:
         """How many events of a type came since the last call."""
         found = 0
         with suppress(QuasarError):  # not there yet, or half written
-            for seq, line in ArchiveLog(self._archive).lines(self._seq):
+            for seq, line in newest_volume(self._archive).lines(self._seq):
                 self._seq = seq
                 found += tag_of(line) == tag
                 self.rounds += tag_of(line) == "RoundOpened"
@@ -179,7 +186,7 @@ def test_a_row_lands_once_or_an_event_says_why_not(tmp_path: Path) -> None:
         assert (audited.code, report["result"]) == (0, "clean"), audited.out
         landed = node.rows()
         anyio.run(check_node, node.url, landed)
-        check_rows([decode(line) for _, line in ArchiveLog(archive).lines()], landed)
+        check_rows([decode(line) for _, line in newest_volume(archive).lines()], landed)
     assert processes_naming(str(tmp_path)) == {}
 
 

@@ -32,7 +32,7 @@ from quasar.log import Stored
 def stage(event: AnyEvent) -> str:
     """Which stage an event belongs to. mypy refuses this where a type is forgotten."""
     match event:
-        case o.LogOpened() | o.LogClosed() | o.LogKeyRotated():
+        case o.LogOpened() | o.LogClosing() | o.LogClosed() | o.LogKeyRotated():
             return "log"
         case o.RunStarted() | o.RunEnded() | o.PolicyAdopted():
             return "log"

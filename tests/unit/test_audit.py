@@ -44,6 +44,7 @@ def test_a_clean_log() -> None:
     assert report.signer.hotkey == world.hotkey.ss58_address
     assert report.not_checked == NOT_CHECKED
     assert report.assumed == {
+        "carried_state": 0,
         "code_verdicts": 0,
         "metagraphs_without_chain": 5,
         "unproved_faults": 1,

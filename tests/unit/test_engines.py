@@ -7,7 +7,7 @@ import pytest
 
 from quasar.benchmarks.factbook import Factbook
 from quasar.errors import UsageError
-from quasar.inference import ENGINES, engine
+from quasar.inference import ENGINES, check_engine, engine, label
 from quasar.metrics import METRICS
 
 STORY = """\
@@ -26,8 +26,26 @@ def test_registry_gives_engines_by_name(name: str) -> None:
 
 def test_unknown_engine_lists_the_choices() -> None:
     """The error names what can be chosen."""
-    with pytest.raises(UsageError, match="'gpt': choose one of extractive, random, empty"):
-        engine("gpt")
+    known = "extractive, random, empty, transformers:FOLDER, reader:FOLDER"
+    for look in (engine, check_engine):
+        with pytest.raises(UsageError, match=f"'gpt': choose one of {known}"):
+            look("gpt")
+        with pytest.raises(UsageError, match="'gpt:folder': choose"):
+            look("gpt:folder")
+
+
+@pytest.mark.parametrize("name", [*ENGINES, "reader:/nowhere", "transformers:/nowhere"])
+def test_a_name_is_checked_without_loading_anything(name: str) -> None:
+    """A model's folder is not looked at."""
+    check_engine(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "short"), [("empty", "empty"), ("reader:/home/me/models/small", "reader:small")]
+)
+def test_a_label_has_no_path(name: str, short: str) -> None:
+    """As the engine calls itself in a log."""
+    assert label(name) == short
 
 
 @pytest.mark.parametrize(

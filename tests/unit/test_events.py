@@ -36,6 +36,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "schema.json"
 FACT, DECISION, EFFECT = Kind.FACT, Kind.DECISION, Kind.EFFECT
 CATALOGUE = {
     "LogOpened": (FACT, "log.open"),
+    "LogClosing": (FACT, "log.closing"),
     "LogClosed": (FACT, "log.close"),
     "LogKeyRotated": (FACT, "key.{e.number}"),
     "RunStarted": (FACT, "run.{e.run}"),

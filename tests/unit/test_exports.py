@@ -8,7 +8,7 @@ Blob Event Kind EVENT_TYPES AnyEvent MinerEvent ValidatorEvent types_of
 BlockObserved HyperparametersObserved MetagraphObserved Neuron
 Draft Envelope
 CaseOutcome CodeExecuted ExecutionAbandoned Fault
-LogClosed LogKeyRotated LogOpened PolicyAdopted RunEnded RunStarted
+LogClosed LogClosing LogKeyRotated LogOpened PolicyAdopted RunEnded RunStarted
 AnswerProduced OutcomeProved RequestAccepted RequestRefused
 MeanReward RoundOpened RoundRevealed RoundScored RoundSealed RoundSkipped
 AnswerNotScored AnswerScored

@@ -13,7 +13,12 @@ from quasar.events import (
 )
 from quasar.events.merkle import leaf_hash, verify_inclusion
 from quasar.replay.why import Why, why
-from tests.builders import LineLog, World
+from quasar.rules.delivery import Delivery
+from quasar.rules.plan import offered, plan_tasks
+from quasar.rules.policy import parse
+from quasar.rules.secrets import round_seed
+from tests.builders import BEACON_DELAY, EVERY, LineLog, World
+from tests.code_round import code_policy
 from tests.forging import Forging, few_tasks, played
 
 MINERS = list(played().miners)
@@ -137,6 +142,31 @@ def test_whoever_left_starts_empty() -> None:
         found = explained(hotkey, None, world)
         assert found.weight is not None
         assert found.rounds[-1].ema == found.weight.score
+
+
+def test_tasks_that_were_left_out_shift_nothing() -> None:
+    """Without a sandbox there is no task in code, so the first one is the policy's second."""
+    factbook = '[[mix]]\nfamily = "factbook@1"\nbucket = "32k"\ntasks = 1\n\n'
+    head, _, tail = code_policy().decode().partition(factbook)
+    code, _, end = tail.partition("[answers]")
+    world = World(miners=1, policy=(head + code + factbook + "[answers]" + end).encode())
+    expected: list[str] = []
+
+    def answer(world: World, d: Delivery) -> bytes:
+        number, task, hotkey = d.key
+        policy = offered(parse(world.policy), None)
+        beacon = world.block_hash(number * EVERY + BEACON_DELAY)
+        planned = plan_tasks(round_seed(world.secrets.secret(number), beacon), policy)
+        expected.append(list(planned)[task].variant(hotkey).instance.answer)
+        return b"ANSWER: 1"
+
+    async def play() -> None:
+        await world.play_round(1, answer)
+        await world.block(100, epoch=2, metagraph=True)
+
+    anyio.run(play)
+    (earned,) = explained(next(iter(world.miners)), None, world).rounds
+    assert [a.expected for a in earned.answers] == expected
 
 
 def test_a_log_that_does_not_follow_is_damaged() -> None:

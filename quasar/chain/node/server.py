@@ -1,8 +1,8 @@
 """The node as a websocket server on 127.0.0.1."""
 
 import math
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -32,21 +32,22 @@ class Server:
         self._subscriptions = Subscriptions(node)
         self._released = anyio.Event()
 
-    async def run(self, port: int, ready: Callable[[int], None]) -> None:
-        """Serve until cancelled. Calls ``ready`` with the port once it listens."""
+    @asynccontextmanager
+    async def listen(self, port: int) -> AsyncIterator[int]:
+        """Accept clients; gives the port, which 0 lets the system choose. Raises OSError."""
         app = web.Application()
         app.router.add_get("/", self._connect)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         try:
             await web.TCPSite(runner, "127.0.0.1", port).start()
-            ready(runner.addresses[0][1])
-            await self._make_blocks()
+            yield runner.addresses[0][1]
         finally:
             with anyio.CancelScope(shield=True):
                 await runner.cleanup()
 
-    async def _make_blocks(self) -> None:
+    async def make_blocks(self) -> None:
+        """For ever, each when it is due."""
         if math.isinf(self._node.wait_s()):
             await self._released.wait()
         while True:

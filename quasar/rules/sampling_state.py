@@ -1,0 +1,170 @@
+"""TaskSampler's state: a fold over rounds, outcomes and the schedule."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+from quasar.events import (
+    AnswerAbandoned,
+    AnswerReceived,
+    BlockObserved,
+    Event,
+    LogClosing,
+    LogOpened,
+    MetagraphObserved,
+    PolicyAdopted,
+    RoundOpened,
+    RoundSealed,
+    RoundSkipped,
+    RunStarted,
+)
+from quasar.events.blobs import Blobs
+from quasar.rules.carried import inherited
+from quasar.rules.machine import Recorded
+from quasar.rules.plan import assignments, offered
+from quasar.rules.policy import Policy, recorded_policy
+from quasar.rules.schedule import Schedule
+from quasar.rules.secrets import last_round
+
+SUBSCRIBES: frozenset[type[Event]] = frozenset(
+    {
+        LogOpened,
+        LogClosing,
+        RunStarted,
+        PolicyAdopted,
+        MetagraphObserved,
+        BlockObserved,
+        RoundOpened,
+        RoundSkipped,
+        AnswerReceived,
+        AnswerAbandoned,
+        RoundSealed,
+    }
+)
+
+
+@dataclass
+class OpenRound:
+    """A round between its opening and its seal."""
+
+    opened: RoundOpened
+    policy: Policy
+    beacon_hash: str = ""
+    """Set once the beacon is observed and the tasks are planned."""
+    outcomes: dict[str, str] = field(default_factory=dict)
+    """Slot to ``sha256(payload)``, with a mark for answered ones."""
+    answered: int = 0
+
+    @property
+    def expected(self) -> int:
+        return assignments(self.policy, self.opened.participants)
+
+
+@dataclass
+class SamplerState:
+    """The fold."""
+
+    hotkey: str = ""
+    policy: Policy | None = None
+    policy_digest: str = ""
+    policies: dict[str, Policy] = field(default_factory=dict)
+    """By digest: a round keeps the policy it was opened under."""
+    sandbox: str | None = None
+    """Driver of the newest run; without one, tasks in code are left out."""
+    base: int = 0
+    """Newest round of the volumes before this one."""
+    planned: int | None = None
+    """The newest run opens no round after this one."""
+    closing: int | None = None
+    """Nor does this volume, once it is about to close."""
+    schedule: Schedule | None = None
+    last_block: int = 0
+    metagraph: MetagraphObserved | None = None
+    rounds: dict[int, OpenRound] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=dict)
+    finished: set[int] = field(default_factory=set)
+    """Sealed or skipped rounds above ``revealed``."""
+    revealed: int = 0
+
+    @property
+    def last_round(self) -> int:
+        """No round after this one is opened."""
+        planned = last_round(self.planned, self.base)
+        return planned if self.closing is None else min(planned, self.closing)
+
+
+def evolve(state: SamplerState, seen: Recorded, blobs: Blobs) -> SamplerState:
+    """Fold one event."""
+    match seen.event:
+        case LogOpened() as opened:
+            _open(state, opened, blobs)
+        case LogClosing():
+            schedule = state.schedule
+            state.closing = schedule.rounds_through(state.last_block) if schedule else 0
+        case RunStarted(rounds=rounds, sandbox=sandbox):
+            state.planned, state.sandbox = rounds, sandbox
+        case PolicyAdopted() as adopted:
+            _adopt(state, adopted, blobs)
+        case MetagraphObserved() as metagraph:
+            state.metagraph = metagraph
+        case BlockObserved() as block:
+            _observe(state, block)
+        case RoundOpened() as round_:
+            policy = offered(state.policies[round_.policy], state.sandbox)
+            state.rounds[round_.round] = OpenRound(round_, policy)
+        case AnswerReceived() | AnswerAbandoned() as outcome:
+            _note_outcome(state.rounds[outcome.round], outcome, seen)
+        case RoundSealed(round=number):
+            del state.rounds[number]
+            _finish(state, number)
+        case RoundSkipped(round=number):
+            _finish(state, number)
+    return state
+
+
+def _open(state: SamplerState, opened: LogOpened, blobs: Blobs) -> None:
+    state.hotkey = opened.hotkey
+    carried = inherited(opened, blobs)
+    if carried is not None:
+        state.base = state.revealed = carried.round
+        state.schedule, state.last_block = carried.schedule, carried.block
+        state.counters = dict(carried.counters)
+
+
+def _adopt(state: SamplerState, adopted: PolicyAdopted, blobs: Blobs) -> None:
+    state.policy = recorded_policy(blobs.get(adopted.toml))
+    state.policy_digest = adopted.toml.sha256
+    state.policies[adopted.toml.sha256] = state.policy
+    if state.schedule is not None:
+        every = state.policy.cadence.round_every_blocks
+        state.schedule = state.schedule.changed(state.last_block, every)
+
+
+def _observe(state: SamplerState, block: BlockObserved) -> None:
+    if state.schedule is None and state.policy is not None:
+        every = state.policy.cadence.round_every_blocks
+        state.schedule = Schedule(block.number, 0, every)
+    state.last_block = max(state.last_block, block.number)
+    for current in state.rounds.values():
+        if current.opened.beacon_block == block.number:
+            current.beacon_hash = block.hash
+            count_on(state.counters, current)
+
+
+def count_on(counters: dict[str, int], current: OpenRound) -> None:
+    """Each participant has got the round's tasks."""
+    for hotkey in current.opened.participants:
+        counters[hotkey] = counters.get(hotkey, 0) + len(current.policy.tasks)
+
+
+def _note_outcome(
+    current: OpenRound, outcome: AnswerReceived | AnswerAbandoned, seen: Recorded
+) -> None:
+    current.outcomes[outcome.slot] = hashlib.sha256(seen.payload).hexdigest()
+    current.answered += isinstance(outcome, AnswerReceived)
+
+
+def _finish(state: SamplerState, number: int) -> None:
+    state.finished.add(number)
+    while state.revealed + 1 in state.finished:
+        state.revealed += 1
+        state.finished.discard(state.revealed)

@@ -1,0 +1,61 @@
+"""What a validator needs besides its log, for as long as its process lives."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import structlog
+
+from quasar.events.signing import log_id_of
+from quasar.log.server import NatsServer
+from quasar.rules import policy as policies
+from quasar.rules.plan import runs_code
+from quasar.sandbox import Sandbox, SandboxConfig, open_sandbox, probe_engine
+from quasar.supervisor.setup import Setup
+from quasar.supervisor.volume import LOG_NUMBER
+
+logger = structlog.get_logger()
+
+
+class Services(NamedTuple):
+    """What outlasts a volume."""
+
+    server: NatsServer
+    sandbox: Sandbox | None
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Name to version of what is not Python."""
+        found = {"nats-server": self.server.version}
+        if self.sandbox is not None:
+            identity = self.sandbox.identity
+            found["sandbox-engine"] = f"{identity.engine}, {identity.runtime}"
+            found["sandbox-python"] = identity.python
+        return found
+
+
+@asynccontextmanager
+async def open_services(setup: Setup) -> AsyncIterator[Services]:
+    """Start them; they end in the other order."""
+    genesis = await setup.chain.genesis()
+    hotkey = setup.identity.hotkey.ss58_address
+    log_id = log_id_of(genesis, setup.chain.netuid, hotkey, LOG_NUMBER)
+    async with (
+        NatsServer.open(setup.state / "nats") as server,
+        _open_sandbox(setup, log_id) as sandbox,
+    ):
+        yield Services(server, sandbox)
+
+
+@asynccontextmanager
+async def _open_sandbox(setup: Setup, log_id: str) -> AsyncIterator[Sandbox | None]:
+    """A sandbox if the policy has tasks in code and an engine answers; else None."""
+    wanted = any(runs_code(entry.family) for entry in policies.parse(setup.policy).mix)
+    probe = await probe_engine() if wanted else None
+    if probe is None or probe.url is None:
+        if probe is not None:
+            logger.warning("validator.no-sandbox", reason=probe.reason, effect="no tasks in code")
+        yield None
+        return
+    async with open_sandbox(SandboxConfig(owner=log_id)) as sandbox:
+        yield sandbox

@@ -1,0 +1,51 @@
+"""What a validator is made of, as its command line says."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from quasar.chain import Chain
+from quasar.events.signing import Signer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """A validator's keys and secrets."""
+
+    hotkey: Signer
+    log_key: Signer
+    master: bytes
+    """Master secret of the rounds."""
+
+
+class VolumeLimit(NamedTuple):
+    """How long a volume gets before it closes: whichever is reached first."""
+
+    events: int = 2_000_000
+    seconds: float = 86_400.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """One validator on one machine."""
+
+    identity: Identity
+    chain: Chain
+    state: Path
+    """Private: the server's store and contexts of open rounds."""
+    archive: Path
+    """The copy for everyone."""
+    policy: bytes
+    mode: Literal["live", "mock", "demo", "simulation"]
+    freshness: Literal["beacon", "none"] = "beacon"
+    rounds: int | None = None
+    """Stop after this round of the log; None goes on for ever."""
+    once: int | None = None
+    """Instead: stop after so many rounds from now on."""
+    volumes: VolumeLimit | None = None
+    """With a limit, volumes are folders of the archive, by number; without one there is a single
+    volume, which is the archive."""
+    reserve_bytes: int = 256 * 2**20
+    """With less free space than this no round begins, and the volume closes."""
+    allow_private: bool = False
+    """Call miners on loopback and private addresses: demo and mock only."""
