@@ -7,7 +7,6 @@ It hears its consumer on a connection of its own, and asks JetStream's API over 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from secrets import token_hex
-from urllib.parse import SplitResult, urlsplit
 
 import anyio
 import msgspec
@@ -73,7 +72,7 @@ class _Feed:
     def __init__(self, wire: Wire, stream: str, consumer: str, socket: Socket) -> None:
         self._wire = wire
         self._socket = socket
-        self._inbox = f"{wire._login.inbox}.{consumer}"
+        self._inbox = f"{wire.login.inbox}.{consumer}"
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._asked = 0
         """Events that were asked for and not yet taken."""
@@ -149,22 +148,13 @@ async def _dial(wire: Wire, mark: bytes) -> Socket:
     with anyio.move_on_after(wire.patience):
         while True:
             try:
-                return await connect(_address(wire), wire._login, mark)
+                return await connect(wire.address, wire.login, mark)
             except LoginRefused as e:  # a password may change between a login and the next
                 reason, refused = str(e), True
             await anyio.sleep(_PAUSE_S)
     if refused:
         raise LogError(f"{wire.url} refuses a second connection ({reason}): check the login")
     raise Lost("no connection")
-
-
-def _address(wire: Wire) -> SplitResult:
-    """Where the wire is connected now: in a cluster, not always where it began."""
-    first, now = urlsplit(wire._full_url), wire._client.connected_url
-    if now is None:
-        return first
-    login, at, _ = first.netloc.rpartition("@")
-    return first._replace(netloc=f"{login}{at}{now.hostname}:{now.port}")
 
 
 async def _create(wire: Wire, stream: str, consumer: str, start: int) -> None:

@@ -5,11 +5,11 @@ anyio's primitives work in them. It takes framed commands and the socket from na
 side: publish() costs ten times what a frame does, and close() waits for ever on a dead peer.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from itertools import count
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import anyio
 import msgspec
@@ -45,13 +45,12 @@ class Wire:
         self.url = f"{parts.scheme}://{parts.hostname}:{parts.port}"  # shows no password
         self.patience = patience
         self._full_url = url
-        self._login = login
+        self.login = login
         self._client = Client()
         self._answers = ""
         """Where this client gets answers, once it listens."""
         self._attempts: dict[str, Attempt] = {}
         self._tokens = count(1)
-        self._losses: set[Callable[[], None]] = set()
         self._changed = Bell()
         self._reopening = anyio.Lock()
         self._trouble: Exception | None = None
@@ -73,6 +72,15 @@ class Wire:
             await wire._close()
 
     @property
+    def address(self) -> SplitResult:
+        """Where it is connected now: in a cluster, not always where it began."""
+        first, now = urlsplit(self._full_url), self._client.connected_url
+        if now is None:
+            return first
+        login, at, _ = first.netloc.rpartition("@")
+        return first._replace(netloc=f"{login}{at}{now.hostname}:{now.port}")
+
+    @property
     def server_version(self) -> tuple[int, int] | None:
         """Such as (2, 15); None where the server does not say."""
         version = self._client.connected_server_version
@@ -89,26 +97,6 @@ class Wire:
                 await self._reopen()
             else:
                 await self._changed.wait()
-
-    @contextmanager
-    def on_loss(self, action: Callable[[], None]) -> Iterator[None]:
-        """Call ``action`` whenever the connection is lost."""
-        self._losses.add(action)
-        try:
-            yield
-        finally:
-            self._losses.discard(action)
-
-    @asynccontextmanager
-    async def inbox(self, arrival: Arrival) -> AsyncIterator[str]:
-        """A subject on which messages come to ``arrival``."""
-        subject = self._client.new_inbox()
-        sub = await self._subscribe(subject, arrival)
-        try:
-            yield subject
-        finally:
-            with anyio.CancelScope(shield=True), suppress(Error, OSError):
-                await sub.unsubscribe()
 
     async def send(self, message: Message, reply: str = "") -> None:
         """Publish without waiting for an answer. Raises Unanswered where even that fails."""
@@ -226,10 +214,10 @@ class Wire:
             disconnected_cb=self._on_loss,
             reconnected_cb=self._on_change,
             closed_cb=self._on_change,
-            user=self._login.user,
-            password=self._login.password,
-            user_credentials=self._login.credentials,
-            inbox_prefix=self._login.inbox,
+            user=self.login.user,
+            password=self.login.password,
+            user_credentials=self.login.credentials,
+            inbox_prefix=self.login.inbox,
             max_reconnect_attempts=-1,
             reconnect_time_wait=_PAUSE_S,
             ping_interval=10,
@@ -267,8 +255,6 @@ class Wire:
         self._deaf = ""
         for attempt in list(self._attempts.values()):
             attempt.fail("the connection was lost")
-        for action in list(self._losses):
-            action()
         self._changed.ring()
 
     async def _on_change(self) -> None:
