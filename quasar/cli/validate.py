@@ -42,6 +42,7 @@ class Plan(NamedTuple):
     once: int | None
     volumes: VolumeLimit | None
     reserve_bytes: int
+    recover: bool
     status_s: float
     """Seconds between two words about how far it is."""
     state: Path | None
@@ -80,6 +81,7 @@ def validate(
         float, Parameter(name=("--neuron.polling_interval", "--polling-interval"))
     ] = 300.0,
     seed: int | None = None,
+    recover: Annotated[bool, Parameter(negative="")] = False,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -113,6 +115,9 @@ def validate(
         Seconds between two lines that say how far the validator is.
     seed
         Derive keys and secrets from a public number: for demos and tests only.
+    recover
+        Go on from the archive where the server's store is lost or damaged. The store is set aside;
+        events that were in it and not in the archive are lost.
     dry_run
         Read the chain, sign nothing, and print the row that the archive's newest weights would set.
     json
@@ -129,7 +134,17 @@ def validate(
     volumes = VolumeLimit(volume_events, volume_hours * 3600)
     reserve = int(disk_reserve * 2**20)
     plan = Plan(
-        url, network.netuid, toml, rounds, once, volumes, reserve, polling_interval, state, out
+        url=url,
+        netuid=network.netuid,
+        policy=toml,
+        rounds=rounds,
+        once=once,
+        volumes=volumes,
+        reserve_bytes=reserve,
+        recover=recover,
+        status_s=polling_interval,
+        state=state,
+        archive=out,
     )
     if mock:
         check_local(url)
@@ -196,6 +211,7 @@ def _setup(plan: Plan, role: Role, chain: Chain, state: Path) -> Setup:
         once=plan.once,
         volumes=plan.volumes,
         reserve_bytes=plan.reserve_bytes,
+        recover=plan.recover,
         allow_private=is_local(plan.url),
     )
 

@@ -1,20 +1,22 @@
 """The live log: one JetStream stream a volume, ``q.<log id>.<volume>.<slot>`` its subjects."""
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
+from itertools import islice
+from secrets import token_hex
 from typing import Any
 
 from quasar.errors import LogError
 from quasar.events.blobs import Blobs
-from quasar.events.envelope import Draft
-from quasar.log import Stored
-from quasar.log.jetstream_api import ApiError, Login
+from quasar.events.envelope import Draft, decode
+from quasar.log import MAX_STEP, Stored
+from quasar.log.jetstream_api import ApiError, Login, Unanswered
 from quasar.log.jetstream_reader import read
 from quasar.log.jetstream_slots import JetStreamSlots
 from quasar.log.jetstream_stream import check_stream, check_version, stream_config
 from quasar.log.jetstream_wire import Wire
-from quasar.log.settle import Clock
+from quasar.log.settle import Clock, Entry
 from quasar.log.writer import LogWriter
 
 _NO_STREAM = 10059
@@ -24,9 +26,12 @@ _NAME_IN_USE = 10058
 class JetStreamLog:
     """A volume's stream. Any number of tasks may append and read. Make one with ``open``."""
 
-    def __init__(self, wire: Wire, stream: str, blobs: Blobs, writer: LogWriter) -> None:
+    def __init__(
+        self, wire: Wire, stream: str, blobs: Blobs, slots: JetStreamSlots, writer: LogWriter
+    ) -> None:
         self._wire = wire
         self._stream = stream
+        self._slots = slots
         self._blobs = blobs
         self._writer = writer
 
@@ -56,7 +61,7 @@ class JetStreamLog:
             await _prepare_stream(wire, stream_config(stream, subject, replicas))
             slots = JetStreamSlots(wire, stream, subject)
             async with LogWriter.open(slots, patience, clock) as writer:
-                yield cls(wire, stream, blobs, writer)
+                yield cls(wire, stream, blobs, slots, writer)
 
     @property
     def blobs(self) -> Blobs:
@@ -70,6 +75,29 @@ class JetStreamLog:
         waits for room.
         """
         return self._writer.append(step)
+
+    async def restore(self, lines: Iterable[bytes]) -> int:
+        """Store the lines of an archive in an empty stream, under the numbers that they had.
+
+        Gives their count. Raises LogError where the stream is not empty or the server fails on the
+        way: then begin again with another store.
+        """
+        stored = await self.head()
+        if stored:
+            raise LogError(f"{self._stream} holds {stored} events: nothing can be restored into it")
+        rest = iter(lines)
+        while step := list(islice(rest, MAX_STEP)):
+            entries = [Entry(e.key, line, e.event.kind) for line in step if (e := decode(line))]
+            try:
+                held = await self._slots.publish(self._slots.pack(entries, token_hex(16)))
+            except Unanswered as lost:
+                raise LogError(
+                    f"{self._wire.url} was lost while {self._stream} was restored"
+                ) from lost
+            if held[0].seq != stored + 1:
+                raise LogError(f"somebody else writes to {self._stream}: stop that first")
+            stored += len(held)
+        return stored
 
     def read(self, after: int = 0) -> AsyncGenerator[tuple[int, bytes], None]:
         """As ``Log.read``; goes on for ever, also over lost connections."""

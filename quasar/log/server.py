@@ -8,6 +8,7 @@ import shutil
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from itertools import count
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT
 from typing import Any
@@ -88,6 +89,24 @@ class NatsServer:
     async def wait(self) -> int:
         """Wait until the server ends, which it should not do by itself; its exit status."""
         return await self.process.wait()
+
+
+def set_aside(folder: Path) -> Path | None:
+    """Give a store another name, so that the next server begins with an empty one.
+
+    Gives the new name; None where there is no store. Raises TryAgain while a server uses it.
+    """
+    if not folder.exists():
+        return None
+    file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        names = (folder.with_name(f"{folder.name}.aside-{n}") for n in count(1))
+        return folder.rename(next(name for name in names if not name.exists()))
+    except BlockingIOError:
+        raise TryAgain(f"a nats-server still uses {folder}: stop its validator first") from None
+    finally:
+        os.close(file)
 
 
 def _make(folder: Path) -> Path:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import structlog
 
 from quasar.events.signing import log_id_of
-from quasar.log.server import NatsServer
+from quasar.log.server import NatsServer, set_aside
 from quasar.rules import policy as policies
 from quasar.rules.plan import runs_code
 from quasar.sandbox import Sandbox, SandboxConfig, open_sandbox, probe_engine
@@ -40,8 +40,11 @@ async def open_services(setup: Setup) -> AsyncIterator[Services]:
     genesis = await setup.chain.genesis()
     hotkey = setup.identity.hotkey.ss58_address
     log_id = log_id_of(genesis, setup.chain.netuid, hotkey, LOG_NUMBER)
+    store = setup.state / "nats"
+    if setup.recover and (aside := set_aside(store)) is not None:
+        logger.warning("validator.store-set-aside", store=str(aside))
     async with (
-        NatsServer.open(setup.state / "nats") as server,
+        NatsServer.open(store) as server,
         _open_sandbox(setup, log_id) as sandbox,
     ):
         yield Services(server, sandbox)

@@ -47,5 +47,7 @@ class Setup:
     volume, which is the archive."""
     reserve_bytes: int = 256 * 2**20
     """With less free space than this no round begins, and the volume closes."""
+    recover: bool = False
+    """Set the server's store aside, and go on from the archive."""
     allow_private: bool = False
     """Call miners on loopback and private addresses: demo and mock only."""

@@ -1,10 +1,12 @@
 """One volume: where it is kept, how it opens on what is there, and how it is sealed."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+import structlog
 
 from quasar.actors.actor import recorded
 from quasar.actors.checkpointer import Checkpointer
@@ -29,6 +31,11 @@ from quasar.rules.secrets import SecretChain
 from quasar.supervisor.setup import Setup
 
 ACTOR = "supervisor"
+
+logger = structlog.get_logger()
+
+_MEND = "put the server's store back from a backup, or go on from the archive with --recover"
+
 LOG_NUMBER = 1
 
 
@@ -121,14 +128,31 @@ async def open_volume(setup: Setup, server: NatsServer, number: int) -> AsyncIte
         log_id=log_id, volume=number, netuid=netuid, hotkey=hotkey, genesis=genesis
     )
     before = handover_of(folder_of(setup, number - 1)) if number > 1 else None
-    login = Login(user=server.user, password=server.password)
     with ArchiveWriter.open(folder_of(setup, number), identity) as writer:
         writer.withhold("contexts", "regenerated from the revealed seed")
-        async with JetStreamLog.open(server.url, log_id, number, writer.blobs, login=login) as log:
+        async with _open_stream(server, writer) as log:
             volume = Volume(number, log, writer, before)
+            if setup.recover and await log.head() == 0:
+                count = await log.restore(line for _, line in ArchiveLog(writer.folder).verified())
+                logger.warning("validator.recovered", volume=number, events=count)
             await _refuse_shorter(volume)
             await _open_log(setup, volume)
             yield volume
+
+
+@asynccontextmanager
+async def _open_stream(server: NatsServer, writer: ArchiveWriter) -> AsyncIterator[JetStreamLog]:
+    identity = writer.identity
+    login = Login(user=server.user, password=server.password)
+    stream = JetStreamLog.open(
+        server.url, identity.log_id, identity.volume, writer.blobs, login=login
+    )
+    async with AsyncExitStack() as stack:
+        try:
+            log = await stack.enter_async_context(stream)
+        except Damaged as damage:
+            raise Damaged(damage.seq, f"{damage.reason}; {_MEND}") from None
+        yield log
 
 
 async def _refuse_shorter(volume: Volume) -> None:
@@ -137,8 +161,7 @@ async def _refuse_shorter(volume: Volume) -> None:
     if head < held:
         raise Damaged(
             head + 1,
-            f"the archive holds {held} events but the server only {head}; restore the "
-            "server's store from a backup before this validator writes again",
+            f"the archive holds {held} events but the server only {head}; {_MEND}",
         )
 
 
