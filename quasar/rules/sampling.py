@@ -86,7 +86,7 @@ class SamplingRule:
         if policy is None or schedule is None:
             return
         due = min(schedule.rounds_through(block.number), state.last_round)
-        for number in range(schedule.rounds_through(state.last_block) + 1, due + 1):
+        for number in range(state.decided + 1, due + 1):
             if schedule.block_of(number) != block.number:
                 yield _skipped(number, schedule, Fault.VALIDATOR, "the block was not observed")
             else:
@@ -171,7 +171,8 @@ def outcomes_digest(outcomes: dict[str, str]) -> str:
 
 
 def _skipped(number: int, schedule: Schedule, fault: Fault, reason: str) -> RoundSkipped:
-    return RoundSkipped(round=number, block=schedule.block_of(number), fault=fault, reason=reason)
+    block = max(0, schedule.block_of(number))  # one that an older cadence fixed
+    return RoundSkipped(round=number, block=block, fault=fault, reason=reason)
 
 
 def _sampled(number: int, task: PlannedTask, policy: Policy) -> TaskSampled:

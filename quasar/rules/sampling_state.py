@@ -78,6 +78,9 @@ class SamplerState:
     """Nor does this volume, once it is about to close."""
     schedule: Schedule | None = None
     last_block: int = 0
+    decided: int = 0
+    """Newest round that a block so far opens or skips. A run that was to end before leaves later
+    rounds undecided; the next run skips them."""
     metagraph: MetagraphObserved | None = None
     rounds: dict[int, OpenRound] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
@@ -125,7 +128,7 @@ def _open(state: SamplerState, opened: LogOpened, blobs: Blobs) -> None:
     state.hotkey = opened.hotkey
     carried = inherited(opened, blobs)
     if carried is not None:
-        state.base = state.revealed = carried.round
+        state.base = state.revealed = state.decided = carried.round
         state.schedule, state.last_block = carried.schedule, carried.block
         state.counters = dict(carried.counters)
 
@@ -144,6 +147,9 @@ def _observe(state: SamplerState, block: BlockObserved) -> None:
         every = state.policy.cadence.round_every_blocks
         state.schedule = Schedule(block.number, 0, every)
     state.last_block = max(state.last_block, block.number)
+    if state.schedule is not None:
+        due = min(state.schedule.rounds_through(block.number), state.last_round)
+        state.decided = max(state.decided, due)
     for current in state.rounds.values():
         if current.opened.beacon_block == block.number:
             current.beacon_hash = block.hash

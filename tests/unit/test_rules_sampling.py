@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 
 from quasar.errors import CannotJudge
@@ -16,8 +17,10 @@ from quasar.events import (
     PolicyAdopted,
     RoundOpened,
     RoundRevealed,
+    RoundScored,
     RoundSealed,
     RoundSkipped,
+    RunStarted,
     TaskAssigned,
     TaskSampled,
 )
@@ -25,7 +28,7 @@ from quasar.events.envelope import decode, payload_of
 from quasar.rules.plan import PlannedTask, plan_tasks
 from quasar.rules.policy import parse
 from quasar.rules.sampling import participants
-from tests.builders import World, small_policy
+from tests.builders import EVERY, World, small_policy
 from tests.forging import few_tasks, played, report_of
 
 Script = Callable[[World], Coroutine[Any, Any, None]]
@@ -48,6 +51,28 @@ def after(script: Script, world: World | None = None, miners: int = 2) -> World:
 
 def skipped(world: World) -> list[tuple[int, int, Fault, str]]:
     return [(s.round, s.block, s.fault, s.reason) for s in world.events(RoundSkipped)]
+
+
+async def _played_once(world: World) -> None:
+    """One round was planned, and blocks went on past the second's."""
+    await world.play_round(1)
+    await world.block(2 * EVERY, epoch=2, metagraph=True)
+    await world.block(2 * EVERY + 40, epoch=2)
+    started = msgspec.structs.replace(world.events(RunStarted)[0], run=2, rounds=4)
+    await world.append("supervisor", started)
+    await world.settle()
+
+
+def test_a_run_that_was_to_end_leaves_its_later_rounds_to_the_next() -> None:
+    """The round between two runs is skipped and revealed, so that the ones after it can be."""
+    world = World(policy=few_tasks(), rounds=1)
+    anyio.run(_played_once, world)
+    assert [e.round for e in world.events(RoundOpened)] == [1]
+    anyio.run(world.play_round, 3)
+    assert [e.round for e in world.events(RoundSkipped)] == [2]
+    assert [e.round for e in world.events(RoundRevealed)] == [1, 2, 3]
+    assert [e.round for e in world.events(RoundScored)] == [1, 3]
+    assert report_of(world.lines, world.log.blobs).result == "clean"
 
 
 def test_an_opening_block_that_was_missed_is_skipped() -> None:
