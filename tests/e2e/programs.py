@@ -29,7 +29,7 @@ class Result(NamedTuple):
     err: str
 
 
-def run(*arguments: str, timeout_s: float = 100.0, **environment: str) -> Result:
+def run(*arguments: str, timeout_s: float = 200.0, **environment: str) -> Result:
     """``quasar`` with these arguments, to its end."""
     done = subprocess.run(
         [sys.executable, "-m", QUASAR, *arguments],

@@ -111,24 +111,23 @@ def mock(*more: str, port: int) -> Sequence[str]:
 
 
 def test_mock_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The miner may come first; nothing but the archive is left; a second mock replaces it."""
+    """The miner may come first; nothing but the archive is left."""
     monkeypatch.chdir(tmp_path)
     port = free_port()
     policy = str(write_policy(tmp_path))
     miner = ["mine", *mock("--axon.port", "0", "--json", port=port)]
-    for _ in range(2):
-        with running(QUASAR, miner, tmp_path / "miner.log") as process:
-            validator = mock("--once", "1", "--policy", policy, "--json", port=port)
-            ended = run("validate", *validator)
-            assert ended.code == 0, ended
-            first_line(process)
-        shown = json.loads(ended.out)
-        assert shown["archive"] == "quasar-mock"
-        report = json.loads(run("audit", "quasar-mock", "--json").out)
-        assert (report["result"], report["events"]) == ("clean", shown["events"])
-        assert report["scores"]["checked"] > 0
-        (started,) = events(tmp_path / "quasar-mock", RunStarted)
-        assert (started.mode, started.freshness) == ("mock", "none")
+    with running(QUASAR, miner, tmp_path / "miner.log") as process:
+        validator = mock("--once", "1", "--policy", policy, "--json", port=port)
+        ended = run("validate", *validator)
+        assert ended.code == 0, ended
+        first_line(process)
+    shown = json.loads(ended.out)
+    assert shown["archive"] == "quasar-mock"
+    report = json.loads(run("audit", "quasar-mock", "--json").out)
+    assert (report["result"], report["events"]) == ("clean", shown["events"])
+    assert report["scores"]["checked"] > 0
+    (started,) = events(tmp_path / "quasar-mock", RunStarted)
+    assert (started.mode, started.freshness) == ("mock", "none")
     refused = run("audit", "quasar-mock", "--chain", "wss://node.example")
     assert refused.code == 2
     assert "no live one" in refused.err
