@@ -216,7 +216,9 @@ def unknown_policy(log: Forging) -> Item:
     return log.edit(log.one(RoundOpened), policy="0" * 64)
 
 
-@pytest.mark.parametrize(("name", "forgery", "level", "reason"), SMALL, ids=lambda v: str(v))
+@pytest.mark.parametrize(
+    ("name", "forgery", "level", "reason"), SMALL, ids=[small[0] for small in SMALL]
+)
 def test_what_no_validator_writes_is_named(
     name: str, forgery: Forgery, level: str, reason: str
 ) -> None:

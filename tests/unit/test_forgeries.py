@@ -430,7 +430,9 @@ FORGERIES: list[tuple[str, Forgery, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "forgery", "level", "reason"), FORGERIES, ids=lambda v: str(v))
+@pytest.mark.parametrize(
+    ("name", "forgery", "level", "reason"), FORGERIES, ids=[f[0] for f in FORGERIES]
+)
 def test_a_forgery_is_named(name: str, forgery: Forgery, level: str, reason: str) -> None:
     """Each forgery, rebuilt and signed again, is named with its level, reason and first event."""
     log = Forging(played())
