@@ -134,8 +134,11 @@ def test_a_validator_moves_in_mid_round(tmp_path: Path, capsys: pytest.CaptureFi
     after = events(new / "out")
     assert after[: len(before)] == before
     scored = Counter(e.round for e in after if isinstance(e, RoundScored))
-    assert scored == dict.fromkeys(range(1, rounds + 1), 1)
-    assert not [e for e in after if isinstance(e, RoundSkipped)]
+    # Between two volumes a round may be skipped; whichever was opened is scored, and once.
+    assert scored == Counter(e.round for e in after if isinstance(e, RoundOpened))
+    assert under_way <= scored.keys()
+    skipped = {e.round for e in after if isinstance(e, RoundSkipped)}
+    assert scored.keys() | skipped == set(range(1, rounds + 1))
     hotkey = demo_validator(SEED).hotkey.ss58_address
     report = json.loads(run("audit", str(new / "out"), "--hotkey", hotkey, "--json").out)
     assert (report["result"], report["first_divergence"]) == ("clean", None)

@@ -15,10 +15,12 @@ from quasar.errors import CannotJudge, Damaged, LogError, TryAgain, UsageError
 from quasar.events.note import BadSignature
 from quasar.log import prune as log_prune
 from quasar.log.archive import copy_archive
+from quasar.log.archive_reader import ArchiveLog
 from quasar.log.files import FolderLock
 from quasar.log.whole import is_pruned, is_sealed, verify_whole
+from quasar.log.zstd import compress
 from quasar.replay.volumes import audit_volumes
-from tests.unit.volume_folder import snapshot, write_folder
+from tests.unit.volume_folder import snapshot, worlds, write_folder, write_volume
 
 KEPT = {"manifest.json", "checkpoint"}
 
@@ -223,3 +225,15 @@ def test_an_audit_says_what_was_pruned(
     assert "were pruned: audit the other copy" in capsys.readouterr().err
     with pytest.raises(UsageError, match="were pruned"):
         copy_archive(folder / "1", folder.parent / "again")
+
+
+def test_a_killed_writer_leaves_its_volume_unsealed(tmp_path: Path) -> None:
+    """Lines behind the manifest's last, as a kill leaves them, do not keep the next start out."""
+    world = worlds()[-1]
+    folder = write_volume(world, tmp_path / "1")
+    (segment,) = (folder / "segments").iterdir()
+    segment.write_bytes(segment.read_bytes() + compress(world.lines[0] + b"\n"))
+    log = ArchiveLog(folder)
+    with pytest.raises(Damaged, match="goes on behind"):
+        list(log.lines())
+    assert not is_sealed(log)
