@@ -3,7 +3,9 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from msgspec import Meta, Struct
+from msgspec import Meta
+
+from quasar.events.form import Form, Formed, formed
 
 
 class Kind(StrEnum):
@@ -17,7 +19,7 @@ class Kind(StrEnum):
     """Marks what was done to the world."""
 
 
-Hotkey = Annotated[str, Meta(pattern=r"\A[1-9A-HJ-NP-Za-km-z]{47,48}\Z")]
+Hotkey = Annotated[str, formed(Form(r"\A[1-9A-HJ-NP-Za-km-z]{47,48}\Z"))]
 """An SS58 address."""
 Digest = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 """SHA-256, lower-case hex."""
@@ -28,17 +30,18 @@ LogId = Annotated[str, Meta(pattern=r"\A[0-9a-f]{8}\Z")]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 """A non-negative integer that every JSON reader holds exactly."""
 U16 = Annotated[int, Meta(ge=0, le=65535)]
-Name = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9_.:@+-]{0,63}\Z")]
+NAME = Form(r"\A[a-z0-9][a-z0-9_.:@+-]{0,63}\Z")
+Name = Annotated[str, formed(NAME)]
 """A short identifier such as ``factbook@1`` or ``32k``; never free text."""
 Reason = Annotated[str, Meta(max_length=200)]
 """One line for people. No host paths, no tracebacks, nothing that differs between two runs."""
 
 
-class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Part(Formed, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of the structs that stand inside an event."""
 
 
-class Event(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+class Event(Formed, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
     """Base of all events. The tag is the class name; a changed schema is a new class."""
 
     kind: ClassVar[Kind]

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 from quasar.errors import CannotJudge, UsageError
-from quasar.events.base import Count, Name
+from quasar.events.base import NAME, Count, Name
 from quasar.events.catalogue import EVENT_TYPES, AnyEvent
 
 MAX_EVENT_BYTES = 65_535
@@ -36,6 +36,10 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cause: Count
     event: AnyEvent
 
+    def __post_init__(self) -> None:
+        if self.actor not in NAME.known:
+            NAME.match("actor", self.actor)
+
 
 class _Outline(msgspec.Struct, frozen=True):
     """An envelope whose event stays raw."""
@@ -57,27 +61,31 @@ _tag = msgspec.json.Decoder(_Tag).decode
 
 
 def encode(draft: Draft, at: int) -> bytes:
-    """The line to store.
+    """The line to store. Raises as ``encode_in``."""
+    return encode_in(draft.event.slot, draft, at)
+
+
+def encode_in(slot: str, draft: Draft, at: int) -> bytes:
+    """The line to store in the event's own slot.
 
     Raises UsageError where it would be longer than MAX_EVENT_BYTES, or where a field is out of
     its bounds: what could not be read back is never written.
     """
-    event = draft.event
-    envelope = Envelope(key=event.slot, at=at, actor=draft.actor, cause=draft.cause, event=event)
     try:
-        line = _encode(envelope)
-    except UnicodeEncodeError:
-        raise UsageError(f"{event.slot}: a text holds half a surrogate pair") from None
-    if len(line) > MAX_EVENT_BYTES:
-        raise UsageError(
-            f"{event.slot}: {len(line)} bytes are more than an event may hold "
-            f"({MAX_EVENT_BYTES}); put the long part in a blob"
+        line = _encode(
+            Envelope(key=slot, at=at, actor=draft.actor, cause=draft.cause, event=draft.event)
         )
-    try:
-        _decode(line)
-    except msgspec.ValidationError as problem:
-        raise UsageError(f"{event.slot}: {problem}") from None
-    return line
+        if len(line) <= MAX_EVENT_BYTES:
+            _decode(line)
+            return line
+    except UnicodeEncodeError:
+        raise UsageError(f"{slot}: a text holds half a surrogate pair") from None
+    except ValueError as problem:
+        raise UsageError(f"{slot}: {problem}") from None
+    raise UsageError(
+        f"{slot}: {len(line)} bytes are more than an event may hold ({MAX_EVENT_BYTES}); "
+        "put the long part in a blob"
+    )
 
 
 def decode(line: bytes) -> Envelope:

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from quasar.errors import UsageError
-from quasar.events.base import BlockHash, Count, Hotkey, LogId
+from quasar.events.base import BlockHash, Count, Hotkey, LogId, Part
 from quasar.events.signing import origin_of
 from quasar.log.files import read_regular, write_atomically
 
@@ -14,7 +14,7 @@ NAME = "manifest.json"
 _LIMIT = 4 * 2**20
 
 
-class ArchiveIdentity(msgspec.Struct, frozen=True, kw_only=True):
+class ArchiveIdentity(Part, frozen=True, kw_only=True):
     """Which volume of whose log an archive holds."""
 
     log_id: LogId
@@ -49,7 +49,7 @@ class Withheld(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 CONTEXTS = Withheld(what="contexts", why="regenerated from the revealed seed")
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Manifest(Part, frozen=True, kw_only=True):
     """The contents of ``manifest.json``."""
 
     format: str = FORMAT

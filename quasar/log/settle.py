@@ -7,13 +7,13 @@ import msgspec
 
 from quasar.errors import Diverged, UsageError
 from quasar.events.base import Kind
-from quasar.events.envelope import Draft, encode, same_decision
+from quasar.events.envelope import Draft, encode_in, same_decision
 from quasar.log import MAX_STEP, Stored
 
 Clock = Callable[[], int]
 """Unix time in nanoseconds."""
 
-_is_slot = re.compile(r"[0-9A-Za-z_:@+-]+(\.[0-9A-Za-z_:@+-]+)*").fullmatch
+_is_slot = re.compile(r"[0-9A-Za-z_:@+-]++(?:\.[0-9A-Za-z_:@+-]++)*+").fullmatch
 """What is a subject of NATS without wildcards, and harmless in every other place."""
 
 
@@ -48,7 +48,7 @@ def prepare(step: Sequence[Draft], at: int) -> list[Entry]:
             raise UsageError(
                 f"{slot!r} cannot be a slot: use dot-separated words of letters, digits and _:@+-"
             )
-        entries.append(Entry(slot, encode(draft, at), event.kind))
+        entries.append(Entry(slot, encode_in(slot, draft, at), event.kind))
     if len(entries) > 1:
         _check_different(entries)
     return entries

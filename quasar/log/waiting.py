@@ -29,7 +29,7 @@ class WaitingStep(msgspec.Struct, eq=False):
 
 def new_waiting_step(entries: Sequence[Entry], deadline: float) -> WaitingStep:
     """A step that has no answer yet."""
-    size = sum([len(e.line) for e in entries])
+    size = len(entries[0].line) if len(entries) == 1 else sum([len(e.line) for e in entries])
     return WaitingStep(entries, size, deadline, asyncio.get_running_loop().create_future())
 
 
@@ -55,16 +55,16 @@ class Queue:
         """The next steps that fit in one batch. A slot stands in it only once."""
         group: list[WaitingStep] = []
         slots: set[str] = set()
-        events = size = 0
-        while self._steps:
-            step = self._steps[0]
-            events += len(step.entries)
+        steps, size = self._steps, 0
+        while steps:
+            step = steps[0]
+            entries = step.entries
+            own = {e.slot for e in entries} if len(entries) > 1 else {entries[0].slot}
             size += step.size
-            own = [e.slot for e in step.entries]
-            full = events > MAX_STEP or size > _GROUP_BYTES
+            full = len(slots) + len(own) > MAX_STEP or size > _GROUP_BYTES
             if group and (full or not slots.isdisjoint(own)):
                 break
-            slots.update(own)
-            group.append(self._steps.popleft())
-            self.events -= len(own)
+            slots |= own
+            group.append(steps.popleft())
+        self.events -= len(slots)
         return group

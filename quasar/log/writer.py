@@ -23,6 +23,7 @@ from quasar.log.waiting import Queue, WaitingStep, new_waiting_step
 _LANES = 2
 """While the server stores one group, the next is made ready. It is not sent earlier: that gains
 little, and would let a later step overtake one that has to be sent again."""
+_NOBODY = object()
 MAX_EVENTS = 10_000
 MAX_BYTES = 64 * 2**20
 """Of all steps that wait or are under way, encoded; a step beyond waits for room first."""
@@ -40,7 +41,7 @@ class LogWriter:
         self._patience = patience
         self._clock = clock
         self._queue = Queue()
-        self._live: dict[WaitingStep, None] = {}
+        self._live: dict[WaitingStep, object] = {}
         """All steps that somebody waits for, oldest first."""
         self._commits: set[Commit] = set()
         self._turn = anyio.Lock()
@@ -98,7 +99,7 @@ class LogWriter:
         if not entries:
             waiting.answer.set_result([])
             return waiting
-        self._live[waiting] = None
+        self._live[waiting] = waiting
         self._events += len(entries)
         self._bytes += waiting.size
         self._queue.put(waiting)
@@ -120,17 +121,17 @@ class LogWriter:
         return self._events + events <= MAX_EVENTS and self._bytes < MAX_BYTES
 
     def _answer(self, step: WaitingStep, answer: list[Stored] | Exception) -> None:
-        if step not in self._live:  # nobody waits any more
+        if self._live.pop(step, _NOBODY) is _NOBODY:
             return
-        del self._live[step]
         self._events -= len(step.entries)
         self._bytes -= step.size
-        if step.answer.cancelled():
+        future = step.answer
+        if future.done():
             pass
-        elif isinstance(answer, Exception):
-            step.answer.set_exception(answer)
+        elif isinstance(answer, list):
+            future.set_result(answer)
         else:
-            step.answer.set_result(answer)
+            future.set_exception(answer)
         if self._door.locked():
             self._room.ring()
 

@@ -9,13 +9,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from quasar.errors import CannotJudge, UsageError
-from quasar.events.base import Name
+from quasar.events.base import Name, Part
 
 Positive = Annotated[int, Meta(ge=1, le=2**53)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 
-class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Section(Part, frozen=True):
     """A table of the policy file."""
 
 

@@ -10,6 +10,7 @@ from msgspec import inspect
 from quasar.events import AnyEvent
 from quasar.events.catalogue import EVENT_TYPES
 from quasar.events.envelope import Draft
+from quasar.events.form import Form
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 """Any text that UTF-8 can hold."""
@@ -43,6 +44,8 @@ def of_type(cls: type[Any]) -> st.SearchStrategy[Any]:
 def of_info(info: inspect.Type) -> st.SearchStrategy[Any]:
     """Any valid value of a field."""
     match info:
+        case inspect.Metadata(extra={"form": Form(pattern=pattern)}):
+            return st.from_regex(pattern)
         case inspect.BoolType():
             return st.booleans()
         case inspect.NoneType():
