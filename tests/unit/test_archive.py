@@ -272,13 +272,10 @@ def test_a_folder_of_something_else(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_an_identity_that_cannot_be(tmp_path: Path) -> None:
+def test_an_identity_that_cannot_be() -> None:
     """A malformed hotkey is met before anything is written."""
-    bad = ArchiveIdentity(
-        log_id="0a1b2c3d", volume=1, netuid=1, hotkey="me", genesis="0x" + "0" * 64
-    )
-    with pytest.raises(UsageError, match="hotkey"):
-        ArchiveWriter.open(tmp_path / "a", bad)
+    with pytest.raises(ValueError, match="hotkey"):
+        ArchiveIdentity(log_id="0a1b2c3d", volume=1, netuid=1, hotkey="me", genesis="0x" + "0" * 64)
 
 
 def test_checkpoints(archive: Path) -> None:
