@@ -27,6 +27,7 @@ EVERY = 256
 LANDMARKS = frozenset(
     {
         "LogOpened",
+        "LogKeyRotated",
         "RunStarted",
         "PolicyAdopted",
         "RoundSealed",
@@ -91,8 +92,9 @@ class Checkpointer:
                 await self._checkpoint()
 
     async def seal(self) -> int:
-        """Copy what is left and sign it all; returns the size. The actor must have stopped."""
+        """Copy what is left and sign it all; returns the size. The actor must not be running."""
         self._pending.clear()
+        await self._compare()
         head = await self.log.head()
         if head > self._writer.size:
             async for seq, line in self.log.read(self._writer.size):

@@ -1,22 +1,24 @@
-"""MinerProxy: the only door to miners. Delivers assignments, records what came back."""
+"""MinerProxy: the only door to miners. Delivers assignments, records what came back.
 
-import math
+Several may share the work of one log. Each folds all of it and keeps the same queues, one a miner;
+a lease on an assignment says which of them calls the miner when its turn comes.
+"""
+
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
 from functools import partial
 
 import anyio
 import anyio.to_thread
 import structlog
 from anyio.abc import TaskGroup
-from anyio.streams.memory import MemoryObjectSendStream
 
 from quasar.actors.actor import recorded
 from quasar.door.client import MinerDoor
 from quasar.door.desk import Answer
 from quasar.door.failure import DoorError
+from quasar.door.miner_queues import MinerQueues
 from quasar.door.outbox import Outbox
+from quasar.door.outcome_proofs import OutcomeProofs
 from quasar.door.packing import Packed
 from quasar.errors import Refused
 from quasar.events import (
@@ -26,91 +28,136 @@ from quasar.events import (
     CheckpointSigned,
     DeliveryTried,
     Evidence,
+    RunStarted,
     TaskAccepted,
     TaskAssigned,
 )
 from quasar.events.answer import Stage
 from quasar.events.blobs import INLINE_BYTES
 from quasar.events.envelope import Draft
-from quasar.events.merkle import Tree, leaf_hash
-from quasar.events.proof import write_proof
 from quasar.events.receipt import Acceptance, Refusal, TaskRequest
 from quasar.log import Log
+from quasar.log.bell import Bell
+from quasar.log.work import Lapsed, Lease, WorkQueue, working
 from quasar.rules.delivery import (
     ACTOR,
     SUBSCRIBES,
     Delivery,
     DeliveryState,
+    Key,
     evolve,
-    forget,
 )
-
-Job = Callable[[], Awaitable[None]]
+from quasar.rules.machine import Recorded
 
 RETRY_S = 0.25
 """First pause between two attempts; it doubles."""
+TAKERS = 8
+"""Leases that are asked for at a time."""
 
 logger = structlog.get_logger()
 
 
 class MinerProxy:
-    """One queue a miner: a miner has one task at a time, so its deadline is its own."""
+    """A miner has one task at a time, so its deadline is its own."""
 
     name = ACTOR
+    work_slots = ("assign.*.*.*",)
+    """Events that are its work."""
+    pending = 65_536
+    """Leases that all proxies may hold: those of a queue wait for their turn, so a limit below the
+    assignments of a few rounds would let slow miners keep others waiting."""
 
-    def __init__(self, log: Log, door: MinerDoor, outbox: Outbox) -> None:
+    def __init__(self, log: Log, door: MinerDoor, outbox: Outbox, work: WorkQueue) -> None:
         self.log = log
         self._door = door
         self._outbox = outbox
+        self._work = work
+        self._begin()
+
+    def _begin(self) -> None:
         self._state = DeliveryState()
-        self._tree = Tree()
-        self._lines: dict[int, bytes] = {}
-        """Stored bytes of outcomes that are not proved to their miners yet."""
-        self._queues: dict[str, MemoryObjectSendStream[Job]] = {}
-        self._streams = ExitStack()
+        self._folded = 0
+        self._moved = Bell()
+        self._queues = MinerQueues()
+        self._proofs = OutcomeProofs()
+        self._accepted: set[Key] = set()
+        """What miners accepted in this run of the validator: no failed attempt may follow that."""
 
     async def run(self) -> None:
         """Deliver for ever. Work that a crash left open is done first, in order."""
-        self._state, self._tree = DeliveryState(), Tree()
-        self._lines, self._queues = {}, {}
+        self._begin()
         head = await self.log.head()
-        with ExitStack() as self._streams:
+        with self._queues:
             await self._run(head)
 
     async def _run(self, head: int) -> None:
         async with anyio.create_task_group() as tasks:
             if head == 0:
-                self._resume(tasks)
+                await self._resume(tasks, head)
             async for seen in recorded(self.log):
-                self._tree.append(leaf_hash(seen.line))
-                if type(seen.event) in SUBSCRIBES:
-                    self._state = evolve(self._state, seen, self.log.blobs)
-                if isinstance(seen.event, AnswerReceived | AnswerAbandoned):
-                    self._lines[seen.seq] = seen.line
+                self._proofs.take(seen, before_us=seen.seq <= head)
+                self._fold(seen)
                 if seen.seq == head:
-                    self._resume(tasks)
+                    await self._resume(tasks, head)
                 elif seen.seq > head:
                     self._follow(tasks, seen.event)
+                self._folded = seen.seq
+                self._moved.ring()
 
-    def _resume(self, tasks: TaskGroup) -> None:
+    def _fold(self, seen: Recorded) -> None:
+        open_now = self._state.open
+        match seen.event:
+            # Of an assignment that is over: by a proxy that had lost its lease and did not know.
+            case TaskAccepted(acceptance=a) if (a.round, a.task, a.hotkey) not in open_now:
+                return
+            case DeliveryTried(round=r, task=t, hotkey=h) if (r, t, h) not in open_now:
+                return
+            case TaskAccepted(acceptance=a):
+                self._accepted.add((a.round, a.task, a.hotkey))
+            case (
+                AnswerReceived(round=r, task=t, hotkey=h)
+                | AnswerAbandoned(round=r, task=t, hotkey=h)
+            ):
+                self._accepted.discard((r, t, h))
+                self._queues.end(open_now[(r, t, h)].cause)
+            case RunStarted():
+                self._accepted.clear()
+        if type(seen.event) in SUBSCRIBES:
+            self._state = evolve(self._state, seen, self.log.blobs)
+
+    async def _resume(self, tasks: TaskGroup, head: int) -> None:
+        """Take up what is open at the head, in order; only then ask for leases."""
         for delivery in sorted(self._state.open.values(), key=lambda d: d.cause):
-            self._enqueue(tasks, delivery.key[2], partial(self._deliver, delivery))
+            self._queues.assign(tasks, delivery)
+        await self._work.begin((self._queues.first or head + 1) - 1)
+        for _ in range(TAKERS):
+            tasks.start_soon(self._take, tasks)
 
     def _follow(self, tasks: TaskGroup, event: AnyEvent) -> None:
         match event:
             case TaskAssigned(round=r, task=t, hotkey=hotkey):
-                delivery = self._state.open[(r, t, hotkey)]
-                self._enqueue(tasks, hotkey, partial(self._deliver, delivery))
+                self._queues.assign(tasks, self._state.open[(r, t, hotkey)])
             case CheckpointSigned(size=size, note=note):
-                self._prove_sealed(tasks, size, note)
+                for hotkey, line, proof in self._proofs.under(self._state, size, note):
+                    self._queues.add(tasks, hotkey, partial(self._prove, hotkey, line, proof))
 
-    def _enqueue(self, tasks: TaskGroup, hotkey: str, job: Job) -> None:
-        if hotkey not in self._queues:
-            send, receive = anyio.create_memory_object_stream[Job](math.inf)
-            self._queues[hotkey] = self._streams.enter_context(send)
-            self._streams.enter_context(receive)
-            tasks.start_soon(_work, receive)
-        self._queues[hotkey].send_nowait(job)
+    async def _take(self, tasks: TaskGroup) -> None:
+        while True:
+            tasks.start_soon(self._serve, await self._work.take())
+
+    async def _serve(self, lease: Lease) -> None:
+        """Hold a lease until its assignment has an outcome; at once where it has one."""
+        try:
+            async with working(lease):
+                while self._folded < lease.seq:
+                    await self._moved.wait()
+                if turn := self._queues.turn_of(lease.seq):
+                    await turn.come.wait()
+                    if not turn.over.is_set():
+                        self._proofs.serve(turn.delivery.key)
+                        await self._deliver(turn.delivery)
+        except Lapsed as lapsed:
+            logger.warning("miner-proxy.lease-lapsed", detail=str(lapsed))
 
     async def _deliver(self, delivery: Delivery) -> None:
         """From the request to an outcome in the log, whatever the miner does."""
@@ -118,19 +165,19 @@ class MinerProxy:
         for attempt in range(delivery.attempts + 1, policy.attempts + 1):
             try:
                 statement, signature = await self._hand_over(delivery)
-            except DoorError as failure:
-                await self._failed(delivery, attempt, failure.evidence)
-                continue
-            except OSError:
-                missing = _evidence("upload", "context-missing")
-                await self._failed(delivery, attempt, missing)
+            except (DoorError, OSError) as failure:
+                if delivery.key in self._accepted:  # it has the request: only an answer is missing
+                    await self._await_answer(delivery, attempt)
+                    return
+                await self._failed(delivery, attempt, _evidence_of(failure))
                 continue
             if isinstance(statement, Refusal):
                 await self._abandon(
                     delivery, attempt, _evidence("accept", "refusal"), statement, signature
                 )
             else:
-                await self._await_answer(delivery, attempt, statement, signature)
+                accepted = TaskAccepted(acceptance=statement, signature=signature)
+                await self._await_answer(delivery, attempt, accepted)
             return
 
     async def _hand_over(self, delivery: Delivery) -> tuple[Acceptance | Refusal, str]:
@@ -170,11 +217,12 @@ class MinerProxy:
         await anyio.sleep(RETRY_S * 2**attempt)
 
     async def _await_answer(
-        self, delivery: Delivery, attempt: int, acceptance: Acceptance, signature: str
+        self, delivery: Delivery, attempt: int, accepted: TaskAccepted | None = None
     ) -> None:
         """Wait for the answer until the deadline and its grace are over."""
         started = time.monotonic()
-        await self._record(delivery, TaskAccepted(acceptance=acceptance, signature=signature))
+        if accepted is not None:
+            await self._record(delivery, accepted)
         request, grace_ms = delivery.request, delivery.policy.delivery.grace_ms
         end = started + (request.deadline_ms + grace_ms) / 1000
         while True:
@@ -237,15 +285,6 @@ class MinerProxy:
     async def _record(self, delivery: Delivery, event: AnyEvent) -> None:
         await self.log.append([Draft(actor=self.name, cause=delivery.cause, event=event)])
 
-    def _prove_sealed(self, tasks: TaskGroup, size: int, note: str) -> None:
-        """Give every participant of a sealed round the proof of its outcomes."""
-        for number in [r for r, seal in self._state.sealed.items() if seal <= size]:
-            for key, seq in self._state.outcomes[number].items():
-                line = self._lines.pop(seq)
-                proof = write_proof(seq - 1, self._tree.inclusion(seq - 1, size), note)
-                self._enqueue(tasks, key[2], partial(self._prove, key[2], line.decode(), proof))
-            forget(self._state, number)
-
     async def _prove(self, hotkey: str, line: str, proof: str) -> None:
         """Best effort: a miner that is away can ask the published archive."""
         endpoint = self._state.endpoints.get(hotkey)
@@ -257,12 +296,6 @@ class MinerProxy:
             logger.info("miner-proxy.proof-not-taken", hotkey=hotkey, code=failure.code)
 
 
-async def _work(jobs: anyio.abc.ObjectReceiveStream[Job]) -> None:
-    """One miner's queue."""
-    async for job in jobs:
-        await job()
-
-
 def inline_text(answer: bytes) -> str | None:
     """The answer as text, if it is short UTF-8; else it goes in a blob."""
     if len(answer) > INLINE_BYTES:
@@ -271,6 +304,12 @@ def inline_text(answer: bytes) -> str | None:
         return answer.decode()
     except UnicodeDecodeError:
         return None
+
+
+def _evidence_of(failure: DoorError | OSError) -> Evidence:
+    if isinstance(failure, DoorError):
+        return failure.evidence
+    return _evidence("upload", "context-missing")
 
 
 def _evidence(stage: Stage, code: str) -> Evidence:

@@ -6,7 +6,7 @@ import anyio.to_thread
 
 from quasar.actors.actor import Decider
 from quasar.door.outbox import Outbox
-from quasar.events import AnyEvent, BlockObserved, RoundRevealed, TaskAssigned
+from quasar.events import AnyEvent, BlockObserved, TaskAssigned
 from quasar.log import Log
 from quasar.rules.machine import Recorded
 from quasar.rules.sampling import SamplingRule, Secrets
@@ -24,10 +24,7 @@ class TaskSampler(Decider[SamplerState]):
     async def prepare(
         self, state: SamplerState, seen: Recorded, events: Sequence[AnyEvent]
     ) -> None:
-        """Write contexts before the assignments that name them; drop those of revealed rounds."""
-        for event in events:
-            if isinstance(event, RoundRevealed):
-                await anyio.to_thread.run_sync(self._outbox.drop, event.round)
+        """Write contexts before the assignments that name them."""
         if any(isinstance(e, TaskAssigned) for e in events):
             assert isinstance(seen.event, BlockObserved)
             for current in state.rounds.values():

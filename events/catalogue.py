@@ -93,7 +93,9 @@ MinerEvent = RequestAccepted | RequestRefused | AnswerProduced | OutcomeProved
 
 AnyEvent = ValidatorEvent | MinerEvent
 
-EVENT_TYPES: dict[str, type[Event]] = {t.__name__: t for t in AnyEvent.__args__}
+EVENT_TYPES: dict[str, type[Event]] = {
+    str(cls.__struct_config__.tag): cls for cls in AnyEvent.__args__
+}
 """Tag to type."""
 
 

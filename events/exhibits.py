@@ -2,7 +2,8 @@
 
 The stored bytes of the proved event, and other events each with an inclusion proof of its own under
 the same checkpoint. Event 1 is always among them: it binds the log's key to the validator's hotkey.
-Nothing in ``extra`` is trusted for standing there; ``open_file`` proves every line of it.
+So are the rotations of that key which the checkpoint covers. Nothing in ``extra`` is trusted for
+standing there; ``open_file`` proves every line of it.
 """
 
 from collections.abc import Mapping
@@ -12,8 +13,9 @@ import msgspec
 
 from quasar.errors import CannotJudge, Damaged
 from quasar.events.base import Count, Part
+from quasar.events.log import ROTATION_MARK
 from quasar.events.merkle import leaf_hash, verify_inclusion
-from quasar.events.note import Checkpoint, open_checkpoint
+from quasar.events.note import Checkpoint, LogKeys
 from quasar.events.opening import Opening, read_opening
 from quasar.events.proof import (
     CONSISTENCY_HEADER,
@@ -21,6 +23,7 @@ from quasar.events.proof import (
     parse_proof,
     verify_growth,
 )
+from quasar.events.rotation import keys_after
 
 FORMAT = "quasar-proof/1"
 Kind = Literal["inclusion", "score", "consistency"]
@@ -89,7 +92,7 @@ def open_file(text: str, hotkey: str | None = None) -> Proved:
     own = Exhibit(index=proof.index, hashes=list(proof.hashes), event=exhibits.event)
     shown = [own, *exhibits.others]
     opening = _opening(shown, hotkey)
-    checkpoint = open_checkpoint(proof.note, opening.origin, opening.log_key)
+    checkpoint = _keys(shown, opening).open(proof.note, opening.origin)
     return Proved(
         kind=exhibits.kind,
         opening=opening,
@@ -106,7 +109,7 @@ def _open_growth(text: str, hotkey: str | None) -> Proved:
     if exhibits.kind != "consistency":
         raise CannotJudge("the proof carries what belongs to another kind of proof")
     opening = _opening(exhibits.others, hotkey)
-    old, new = verify_growth(text, opening.origin, opening.log_key)
+    old, new = verify_growth(text, opening.origin, _keys(exhibits.others, opening))
     lines = _prove(exhibits.others, new)
     return Proved(exhibits.kind, opening, new, old, 0, lines, None)
 
@@ -131,6 +134,12 @@ def _opening(shown: list[Exhibit], hotkey: str | None) -> Opening:
         if exhibit.index == 0:
             return read_opening(exhibit.event.encode(), hotkey)
     raise CannotJudge("the proof lacks event 1, which names the log's key")
+
+
+def _keys(shown: list[Exhibit], opening: Opening) -> LogKeys:
+    """The log's keys by the rotations that the proof shows; a hidden one would fail the next."""
+    lines = {exhibit.index + 1: exhibit.event.encode() for exhibit in shown}
+    return keys_after(opening, sorted(i for i in lines.items() if ROTATION_MARK in i[1]))
 
 
 def _prove(shown: list[Exhibit], checkpoint: Checkpoint) -> dict[int, bytes]:

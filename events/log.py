@@ -83,12 +83,26 @@ class LogKeyRotated(Event, frozen=True, tag="LogKeyRotated"):
     kind: ClassVar[Kind] = Kind.FACT
 
     number: Count
+    """1 for the first in a volume, whose LogOpened names the key before it."""
     log_key: Digest
+    """The new public Ed25519 key, hex."""
+    first: Count
+    """Events under the smallest checkpoint that the new key may sign: this event's own number."""
+    until: Count
+    """Events under the largest checkpoint that counts under the key before; less than ``first``."""
+    reason: Literal["rotated", "revoked"]
+    """``revoked``: others know the key before, so what it signed above ``until`` counts no more."""
     log_key_signature: Signature
+    """The hotkey's signature over ``quasar.events.rotation.rotation_statement``."""
 
     @property
     def slot(self) -> str:
         return f"key.{self.number}"
+
+
+ROTATION_MARK = b'"event":{"type":"LogKeyRotated","number":'
+"""Stands in every line with such an event, and in no other that a log writes. The longer, the
+quicker it is found to be absent."""
 
 
 class RunStarted(Event, frozen=True, tag="RunStarted"):

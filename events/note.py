@@ -52,6 +52,8 @@ class KeyRange(NamedTuple):
     first: int
     last: int | None
     """Inclusive; None as long as the key is in use."""
+    revoked: bool = False
+    """Whether others came to know the key, so that it signs no checkpoint above ``last``."""
 
     def covers(self, size: int) -> bool:
         """Whether a checkpoint of this size is the key's."""
@@ -62,12 +64,15 @@ class LogKeys:
     """The keys of one log, one after another, each good for a range of sizes.
 
     A checkpoint is accepted only under the one key whose range holds its size: a key that was
-    rotated or revoked signs nothing new, and a new one nothing old. Never changed: ``rotated`` and
-    ``revoked`` make new ones.
+    rotated or revoked signs nothing new, and a new one nothing old. No key is good for the sizes
+    between a revocation and the key after it. Never changed: ``rotated`` and ``revoked`` make new
+    ones.
     """
 
     def __init__(self, ranges: Sequence[KeyRange]) -> None:
-        """Raises UsageError for ranges that overlap, and for a key that comes twice."""
+        """Raises UsageError for no range, ranges that overlap, and a key that comes twice."""
+        if not ranges:
+            raise UsageError("a log has at least one key: LogOpened names it")
         if len({r.public_key for r in ranges}) < len(ranges):
             raise UsageError("a log key that was replaced must not come back; make a new one")
         for before, after in pairwise(ranges):
@@ -80,38 +85,48 @@ class LogKeys:
         """One key for every size, as ``LogOpened`` names it."""
         return cls([KeyRange(public_key, 0, None)])
 
-    def rotated(self, public_key: bytes, size: int) -> Self:
-        """With another key for checkpoints of ``size`` events and more. Raises UsageError."""
-        return type(self)([*self._ended(size), KeyRange(public_key, size, None)])
+    @property
+    def current(self) -> KeyRange:
+        """The key in use."""
+        return self.ranges[-1]
 
-    def revoked(self, size: int) -> Self:
-        """With no key for checkpoints of ``size`` events and more. Raises UsageError."""
-        return type(self)(self._ended(size))
+    def rotated(self, public_key: bytes, first: int) -> Self:
+        """With another key for checkpoints of ``first`` events and more. Raises UsageError."""
+        return self._replaced(public_key, first, first - 1, revoked=False)
+
+    def revoked(self, public_key: bytes, first: int, until: int) -> Self:
+        """As ``rotated``, where the key before is good for ``until`` events and fewer only."""
+        return self._replaced(public_key, first, until, revoked=True)
 
     def open(self, note: str, origin: str) -> Checkpoint:
         """As ``open_checkpoint``, under the key for the note's size. Raises as that."""
         size = parse_checkpoint(note).size
-        signers = [r for r in self.ranges if _signed(note, origin, r.public_key)]
         good = next((r for r in self.ranges if r.covers(size)), None)
-        if good and (good in signers or not signers):
+        if good and is_signed(note, origin, good.public_key):
             return open_checkpoint(note, origin, good.public_key)
-        if not signers:
-            raise BadSignature(f"the log has no key that may sign a checkpoint of {size} events")
-        key, first, last = signers[0]
-        until = "on" if last is None else f"to {last}"
-        raise BadSignature(
-            f"key {key_id(origin, key).hex()} signed a checkpoint of {size} events, "
-            f"and may sign those from {first} {until} only"
-        )
+        other = next((r for r in self.ranges if is_signed(note, origin, r.public_key)), None)
+        if other:
+            key = key_id(origin, other.public_key).hex()
+            raise BadSignature(
+                f"the checkpoint over {size} is signed by a key {_limits(other, size)} (key {key})"
+            )
+        if good:
+            return open_checkpoint(note, origin, good.public_key)  # raises, and says why
+        raise BadSignature(f"no key of the log may sign a checkpoint over {size}")
 
-    def _ended(self, size: int) -> list[KeyRange]:
-        """The ranges, the last of them ended before ``size``."""
-        if not self.ranges or self.ranges[-1].last is not None:
-            raise UsageError("the log has no key in use: its last one is revoked")
+    def _replaced(self, public_key: bytes, first: int, until: int, *, revoked: bool) -> Self:
         *before, current = self.ranges
-        if size <= current.first:
-            raise UsageError(f"the log key in use signs from {current.first} events on, not {size}")
-        return [*before, current._replace(last=size - 1)]
+        if first <= current.first:
+            raise UsageError(
+                f"the log key in use signs from {current.first} events on, not {first}"
+            )
+        if not current.first - 1 <= until < first:
+            raise UsageError(
+                f"the log key in use cannot end at {until} events: it signs from {current.first} "
+                f"on, and the next one from {first}"
+            )
+        ended = current._replace(last=until, revoked=revoked)
+        return type(self)([*before, ended, KeyRange(public_key, first, None)])
 
 
 class _Note(NamedTuple):
@@ -176,12 +191,20 @@ def open_checkpoint(note: str, origin: str, public_key: bytes) -> Checkpoint:
     return checkpoint
 
 
-def _signed(note: str, origin: str, public_key: bytes) -> bool:
+def is_signed(note: str, origin: str, public_key: bytes) -> bool:
+    """Whether ``open_checkpoint`` would accept the note. Raises CannotJudge as that."""
     try:
         open_checkpoint(note, origin, public_key)
     except BadSignature:
         return False
     return True
+
+
+def _limits(key: KeyRange, size: int) -> str:
+    """Why the key may not sign a checkpoint of this size."""
+    if size < key.first or key.last is None:
+        return f"that signs from {key.first} on"
+    return f"{'revoked' if key.revoked else 'replaced'} after {key.last}"
 
 
 def decode_base64(text: str) -> bytes:

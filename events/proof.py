@@ -14,6 +14,7 @@ from quasar.errors import CannotJudge, Damaged
 from quasar.events.merkle import HASH_BYTES, leaf_hash, verify_consistency, verify_inclusion
 from quasar.events.note import (
     Checkpoint,
+    LogKeys,
     decode_base64,
     decode_decimal,
     open_checkpoint,
@@ -116,15 +117,15 @@ def verify_proof(text: str, leaf_data: bytes, origin: str, public_key: bytes) ->
     return checkpoint
 
 
-def verify_growth(text: str, origin: str, public_key: bytes) -> tuple[Checkpoint, Checkpoint]:
+def verify_growth(text: str, origin: str, keys: LogKeys) -> tuple[Checkpoint, Checkpoint]:
     """The two checkpoints of a consistency proof, the older one proved to be a prefix.
 
-    Raises CannotJudge where the proof cannot be read, BadSignature where the log's key did not
+    Raises CannotJudge where the proof cannot be read, BadSignature where the log's keys did not
     sign both checkpoints, and Damaged where the newer log does not begin with the older one.
     """
     proof = parse_consistency(text)
-    old = open_checkpoint(proof.old_note, origin, public_key)
-    new = open_checkpoint(proof.new_note, origin, public_key)
+    old = keys.open(proof.old_note, origin)
+    new = keys.open(proof.new_note, origin)
     if (old.size, new.size) != (proof.old, proof.new):
         raise CannotJudge("the proof names other sizes than its checkpoints")
     if not verify_consistency(old.size, new.size, proof.hashes, old.root, new.root):

@@ -1,7 +1,7 @@
 """What an archive adds to its lines, and must not contradict them: tiles, notes, the manifest."""
 
 from quasar.errors import CannotJudge, Damaged
-from quasar.log.archive_reader import ArchiveLog
+from quasar.log.archive import ArchiveLog, refuse_unsigned
 from quasar.replay.structure import StructureCheck
 
 
@@ -9,6 +9,8 @@ class ArchiveCheck:
     """Stands beside the pass over the events. Raises Damaged at the first contradiction."""
 
     def __init__(self, log: ArchiveLog, structure: StructureCheck) -> None:
+        """Raises CannotJudge for an archive that nobody signed."""
+        refuse_unsigned(log)
         self._log = log
         self._structure = structure
         self._hashes = log.leaf_hashes()
@@ -25,9 +27,15 @@ class ArchiveCheck:
         self._check_identity()
         for size in self._log.checkpoint_sizes():
             self._structure.check_note(self._note(size), size, called=f"checkpoints/{size}")
+        self._check_not_cut()
         newest = self._structure.check_note(self._note())
         if newest < self._structure.tree.size:
             raise Damaged(newest + 1, "no signed checkpoint covers this event and those after it")
+
+    def _check_not_cut(self) -> None:
+        """A note over more events than there are tells of a log that was longer."""
+        if beyond := self._log.checkpoint_beyond():
+            raise Damaged(self._structure.tree.size + 1, f"missing: checkpoints/{beyond} covers it")
 
     def _check_identity(self) -> None:
         opened, claimed = self._structure.opened, self._log.manifest.identity

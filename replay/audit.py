@@ -19,6 +19,7 @@ from quasar.events import (
     WeightsDeferred,
 )
 from quasar.events.envelope import tag_of
+from quasar.events.note import LogKeys
 from quasar.log import Log
 from quasar.log.archive_reader import ArchiveLog
 from quasar.replay.archive import ArchiveCheck
@@ -29,6 +30,7 @@ from quasar.replay.lifecycle import LifecycleCheck
 from quasar.replay.proved import Counts, proved
 from quasar.replay.receipts import ReceiptCheck
 from quasar.replay.structure import StructureCheck
+from quasar.replay.versions import advised, check_versions
 from quasar.rules import closing
 from quasar.rules.carried import encode_carried, inherited
 from quasar.rules.closing import ClosingState, carried_from
@@ -37,6 +39,8 @@ from quasar.rules.secrets import CHAIN_LENGTH, links
 
 Progress = Callable[[int, int], None]
 """Called with events done and events in all."""
+
+FOREIGN_SEAL = "seal of the volume before: by an older log key, which that volume names; audit both"
 
 
 class Sealed(NamedTuple):
@@ -71,6 +75,8 @@ class Audit:
         """The verdict. Raises CannotJudge where versions or blobs are missing."""
         try:
             await self._play(progress)
+        except CannotJudge as missing:
+            raise await advised(self._log, missing) from None
         except Damaged as damage:
             self._damage = Finding(seq=damage.seq, level="structure", type="", reason=damage.reason)
         return self._report()
@@ -91,6 +97,7 @@ class Audit:
 
     def _feed(self, seen: Recorded) -> None:
         """Every check sees every event; one that an earlier event made senseless is a finding."""
+        check_versions(seen, self._log.blobs)
         self._lifecycle.feed(seen)
         self._effects.feed(seen)
         try:
@@ -135,6 +142,11 @@ class Audit:
     def opened(self) -> LogOpened | None:
         """Whose volume it is; None where it does not say."""
         return self._structure.opened
+
+    @property
+    def log_keys(self) -> LogKeys | None:
+        """The keys that sign its checkpoints, as far as it was read."""
+        return self._structure.keys
 
     def sealed(self) -> Sealed | None:
         """What the next volume must go on from; None unless this one was closed in order."""
@@ -221,6 +233,8 @@ class Audit:
         left = ["chain: blocks, metagraphs and rows were not compared with a chain"]
         if self._pinned is None:
             left.append("signer not verified: name the validator with --hotkey")
+        if self._structure.foreign_seal:
+            left.append(FOREIGN_SEAL)
         if any(run.freshness == "none" for run in self._runs):
             left.append("freshness: none, secrets and blocks come from a public seed")
         elif any(run.mode == "mock" for run in self._runs):

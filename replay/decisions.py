@@ -134,7 +134,7 @@ class DecisionCheck:
         self._expected.pop(envelope.key, None)
         if expected is None:
             self._report(seen, level, "no rule leads to this decision here")
-        elif expected.payload != seen.payload:
+        elif expected.payload != seen.decided:
             self._differs(seen, level, expected.event)
         elif (expected.actor, expected.cause) != step:
             self._report(seen, level, "decided by another actor, or from another event")

@@ -9,6 +9,7 @@ from quasar.events import (
     Blob,
     CheckpointSigned,
     CodeExecuted,
+    LogKeyRotated,
     LogOpened,
     MetagraphObserved,
     PolicyAdopted,
@@ -18,7 +19,9 @@ from quasar.events.blobs import Blobs
 from quasar.events.envelope import MAX_EVENT_BYTES, decode, is_canonical
 from quasar.events.log import PreviousVolume
 from quasar.events.merkle import Tree, leaf_hash
-from quasar.events.note import BadSignature, open_checkpoint
+from quasar.events.note import BadSignature, LogKeys, is_signed, parse_checkpoint
+from quasar.events.opening import Opening
+from quasar.events.rotation import rotate_keys
 from quasar.events.signing import log_key_statement, origin_of, verify_hotkey
 from quasar.rules.carried import inherited
 from quasar.rules.machine import Recorded
@@ -33,8 +36,13 @@ class StructureCheck:
         self.tree = Tree()
         self.opened: LogOpened | None = None
         self.origin = ""
+        self.keys: LogKeys | None = None
+        """Log keys up to here; None before LogOpened."""
         self.checkpoints: set[int] = set()
         """Sizes of the verified ones."""
+        self.foreign_seal = False
+        """Whether another key than this volume's first sealed the volume before: that volume tells
+        whether it could."""
 
     def feed(self, seq: int, line: bytes, tile_hash: bytes | None) -> Recorded:
         """The event in a stored line. Raises Damaged, or CannotJudge for an unknown type."""
@@ -60,11 +68,10 @@ class StructureCheck:
 
         Raises Damaged where the note is not this log's; ``called`` is how its text names the note.
         """
-        if self.opened is None:
+        if self.keys is None:
             raise Damaged(1, "no LogOpened, so no key to check the checkpoint with")
         try:
-            key = bytes.fromhex(self.opened.log_key)
-            checkpoint = open_checkpoint(note, self.origin, key)
+            checkpoint = self.keys.open(note, self.origin)
         except (CannotJudge, BadSignature) as problem:
             raise Damaged(self.tree.size, f"{called} does not verify: {problem}") from None
         if named not in (None, checkpoint.size):
@@ -101,6 +108,8 @@ class StructureCheck:
         match seen.event:
             case LogOpened() as opened:
                 self._open(seen.seq, opened)
+            case LogKeyRotated() as rotated:
+                self._rotate(seen.seq, rotated)
             case CheckpointSigned() as signed:
                 self._signed(seen.seq, signed)
 
@@ -114,12 +123,28 @@ class StructureCheck:
         if opened.previous is not None:
             self._check_inheritance(seq, opened, opened.previous)
         self.opened, self.origin = opened, origin
+        self.keys = LogKeys.of(bytes.fromhex(opened.log_key))
+
+    def _rotate(self, seq: int, rotated: LogKeyRotated) -> None:
+        """Another key from here on. What a revoked one signed before above its limit is undone."""
+        if self.keys is None or self.opened is None:
+            raise Damaged(seq, "no LogOpened, so no log key to replace")
+        self.keys = rotate_keys(self.keys, Opening(self.opened, self.origin), seq, rotated)
+        self.checkpoints = {n for n in self.checkpoints if not rotated.until < n < seq}
 
     def _check_inheritance(self, seq: int, opened: LogOpened, previous: PreviousVolume) -> None:
-        """The volume before was sealed under the same key, and its state can be read."""
+        """The note is the volume before's, and its state can be read.
+
+        Its key is this volume's, unless the key was rotated between the two. Then only the volume
+        before shows which key that was: ``audit_volumes`` compares them.
+        """
         before = origin_of(opened.netuid, opened.hotkey, opened.log_id, opened.volume - 1)
         try:
-            open_checkpoint(previous.checkpoint, before, bytes.fromhex(opened.log_key))
+            if parse_checkpoint(previous.checkpoint).origin != before:
+                raise BadSignature(f"it is not a checkpoint of {before}")
+            self.foreign_seal = not is_signed(
+                previous.checkpoint, before, bytes.fromhex(opened.log_key)
+            )
             inherited(opened, self._blobs)
         except (CannotJudge, BadSignature) as problem:
             raise Damaged(seq, f"the seal of the volume before: {problem}") from None

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import msgspec
 
 from quasar.errors import CannotJudge
-from quasar.events.note import parse_checkpoint
+from quasar.events import LogOpened
+from quasar.events.note import BadSignature, parse_checkpoint
+from quasar.events.signing import origin_of
 from quasar.log import Log
-from quasar.replay.audit import Audit, Progress, Sealed
+from quasar.replay.audit import FOREIGN_SEAL, Audit, Progress, Sealed
 from quasar.replay.finding import Finding, Report, Tally
 from quasar.replay.proved import Counts, proved
 
@@ -32,7 +34,7 @@ async def audit_volumes(
         one = await audit.run(_shifted(progress, done, total))
         links = _link(before, sealed, audit) if before else []
         number = audit.opened.volume if audit.opened else _after(before)
-        one = _named(one, number, links)
+        one = _named(one, number, links, judged=before is not None)
         counts = counts.plus(audit.counts())
         report = one if report is None else _merged(report, one, counts)
         before, sealed, done = audit, audit.sealed(), done + size
@@ -74,7 +76,18 @@ def _link(before: Audit, sealed: Sealed | None, audit: Audit) -> list[Finding]:
         reason = "it names another seal than the volume before has"
         roots = f"{note.size} {note.root.hex()}", f"{sealed.size} {sealed.root.hex()}"
         found.append(_finding(reason, "previous.checkpoint", *roots))
-    return found
+    return [*found, *_seal(before, old, new.previous.checkpoint)]
+
+
+def _seal(before: Audit, old: LogOpened, note: str) -> list[Finding]:
+    """Whether the volume before had the key that sealed it, and had it still."""
+    if before.log_keys is None:
+        return []
+    try:
+        before.log_keys.open(note, origin_of(old.netuid, old.hotkey, old.log_id, old.volume))
+    except BadSignature as problem:
+        return [_finding(f"the seal of the volume before: {problem}", "previous.checkpoint")]
+    return []
 
 
 def _finding(
@@ -86,8 +99,8 @@ def _finding(
         type="LogOpened",
         reason=reason,
         field=field,
-        recorded=None if field is None else str(recorded),
-        recomputed=None if field is None else str(recomputed),
+        recorded=None if recorded is None else str(recorded),
+        recomputed=None if recomputed is None else str(recomputed),
     )
 
 
@@ -96,13 +109,17 @@ def _after(before: Audit | None) -> int:
     return before.opened.volume + 1 if before and before.opened else 1
 
 
-def _named(report: Report, volume: int, links: Sequence[Finding]) -> Report:
-    """The report of one volume, with its links, and its number in what was found first."""
+def _named(report: Report, volume: int, links: Sequence[Finding], *, judged: bool) -> Report:
+    """The report of one volume, with its links, and its number in what was found first.
+
+    ``judged``: the volume before was audited too, and so its seal.
+    """
     firsts = [*links, *([report.first_divergence] if report.first_divergence else [])]
     first = min(firsts, key=lambda f: f.seq, default=None)
     return msgspec.structs.replace(
         report,
         result="divergent" if firsts else "clean",
+        not_checked=[left for left in report.not_checked if not (judged and left == FOREIGN_SEAL)],
         findings=report.findings + len(links),
         first_divergence=first and msgspec.structs.replace(first, volume=volume),
     )

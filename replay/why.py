@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Struct
 
-from quasar.errors import Damaged, UsageError
+from quasar.errors import CannotJudge, Damaged, UsageError
 from quasar.events import (
     AnswerAbandoned,
     AnswerNotScored,
@@ -31,6 +31,7 @@ from quasar.log.archive_reader import ArchiveLog
 from quasar.replay.archive import ArchiveCheck
 from quasar.replay.audit import up_to
 from quasar.replay.structure import StructureCheck
+from quasar.replay.versions import advised, check_versions
 from quasar.rules.carried import inherited
 from quasar.rules.machine import Recorded
 from quasar.rules.plan import offered, plan_tasks
@@ -97,13 +98,22 @@ async def why(log: Log, hotkey: str, block: int | None = None) -> Why:
 
     The bytes are verified on the way as an audit does it: lines, tiles, blobs and checkpoints.
     Decisions are not recomputed. Raises UsageError for a hotkey that this log never sampled, and
-    Damaged for bytes that do not verify or events that do not follow from one another.
+    Damaged for bytes that do not verify or events that do not follow from one another, and
+    CannotJudge where versions are missing.
     """
+    try:
+        return await _why(log, hotkey, block)
+    except CannotJudge as missing:
+        raise await advised(log, missing) from None
+
+
+async def _why(log: Log, hotkey: str, block: int | None) -> Why:
     structure = StructureCheck(log.blobs)
     archive = ArchiveCheck(log, structure) if isinstance(log, ArchiveLog) else None
     fold = _Fold(hotkey, block)
     async for seq, line in up_to(log, await log.head()):
         seen = structure.feed(seq, line, archive.next_hash(seq) if archive else None)
+        check_versions(seen, log.blobs)
         try:
             fold.feed(seen, log)
         except (LookupError, AssertionError, ValueError):

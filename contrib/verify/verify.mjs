@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import * as zlib from "node:zlib";
 
-const USAGE = "usage: node verify.mjs [--log-key HEX] [--hotkey SS58] ARCHIVE_OR_PROOF...";
+const USAGE = "usage: node verify.mjs [--log-key HEX]... [--hotkey SS58] ARCHIVE_OR_PROOF...";
 const MAX_LINE = 65535;
 const MAX_TEXT = 2 ** 31 - 1;
 const TILE = 256;
@@ -131,44 +131,78 @@ function readFile(folder, name) {
 
 const listFolder = (path) => (existsSync(path) ? readdirSync(path).sort() : []);
 
-/** The size and root in a note, once the log's key is found to have signed them. */
-function openNote(note, log, name) {
+/** The size and root in a note, once the key for that size is found to have signed them. */
+function openNote(note, log, name, keys = log.keys) {
   need(!/[\x00-\x09\x0b-\x1f]/.test(note) && note.endsWith("\n"), `${name} is not a signed note`);
   const cut = note.lastIndexOf("\n\n") + 1;
-  const [origin, size, hash, ...rest] = note.slice(0, cut).split("\n");
+  const [origin, told, hash, ...rest] = note.slice(0, cut).split("\n");
   need(rest.join() === "" && rest.length === 1, `${name} is not three lines and signatures`);
   need(origin === log.origin, `${name} is of ${origin}, not of ${log.origin}`);
-  const keyId = sha256(origin, "\n", NODE, log.key).subarray(0, 4);
+  const size = decimal(told, `the size of ${name}`);
+  const signers = keys.filter((key) => isSigned(note, cut, origin, key, name));
+  const good = signers.some(({ first, last }) => first <= size && size <= last);
+  const [other] = signers;
+  const why = !other ? "no log key" : `a key ${size < other.first
+    ? `that signs from ${other.first} on` : `${other.ended} after ${other.last}`}`;
+  need(good, `${name}, a checkpoint over ${size}, is signed by ${why}`);
+  return { size, root: base64(hash, `the root of ${name}`, 32) };
+}
+
+/** Whether a key signed the note's first lines; a wrong signature under its name is a fault. */
+function isSigned(note, cut, origin, { key, publicKey }, name) {
+  const keyId = sha256(origin, "\n", NODE, key).subarray(0, 4);
   let signed = false;
   for (const line of note.slice(cut + 1, -1).split("\n")) {
     const [, by, word] = /^\u2014 (\S+) (\S+)$/.exec(line) ?? [];
     need(by, `${name} has a signature line that is none`);
     const data = base64(word, `a signature of ${name}`);
     if (by !== origin || !data.subarray(0, 4).equals(keyId)) continue; // a witness's
-    const body = Buffer.from(note.slice(0, cut));
-    signed = verifySignature(null, body, log.publicKey, data.subarray(4));
+    signed = verifySignature(null, Buffer.from(note.slice(0, cut)), publicKey, data.subarray(4));
     need(signed, `${name} has a wrong signature`);
   }
-  need(signed, `${name} is not signed by the log key of event 1`);
-  const root = base64(hash, `the root of ${name}`, 32);
-  return { size: decimal(size, `the size of ${name}`), root };
+  return signed;
+}
+
+/** An Ed25519 key, and the sizes of the checkpoints that it may sign. */
+function readKey(hex, first, seq) {
+  need(/^[0-9a-f]{64}$/.test(hex), `the log key in event ${seq} is not 64 hex digits`);
+  const key = Buffer.from(hex, "hex");
+  const der = Buffer.concat([Buffer.from("302a300506032b6570032100", "hex"), key]);
+  const publicKey = createPublicKey({ key: der, format: "der", type: "spki" });
+  return { hex, key, publicKey, first, last: Infinity };
 }
 
 /** Whose log it is, from event 1. */
 function readOpening(line, options) {
   const { event } = json(line, "event 1");
   need(event?.type === "LogOpened", "event 1 is not LogOpened, so no log key is known");
-  need(/^[0-9a-f]{64}$/.test(event.log_key), "the log key in event 1 is not 64 hex digits");
   const { genesis, netuid, hotkey, log_number: number, log_id: id, volume } = event;
   const named = sha256(`${genesis}\n${netuid}\n${hotkey}\n${number}`).toString("hex").slice(0, 8);
   need(named === id, "the log id in event 1 does not follow from the rest of it");
   need((options.hotkey ?? hotkey) === hotkey, `it is the log of ${hotkey}, not ${options.hotkey}`);
-  const wanted = options["log-key"] ?? event.log_key;
-  need(wanted === event.log_key, `its log key is ${event.log_key}, not ${wanted}`);
-  const key = Buffer.from(event.log_key, "hex");
-  const der = Buffer.concat([Buffer.from("302a300506032b6570032100", "hex"), key]);
-  const publicKey = createPublicKey({ key: der, format: "der", type: "spki" });
-  return { event, key, publicKey, origin: `quasar/${netuid}/${hotkey}/${id}/${volume}` };
+  const log = { event, keys: [], origin: `quasar/${netuid}/${hotkey}/${id}/${volume}`, options };
+  return addKey(log, readKey(event.log_key, 0, 1));
+}
+
+function addKey(log, key) {
+  const named = log.options["log-key"]?.[log.keys.length] ?? key.hex;
+  need(named === key.hex, `its log key is ${key.hex}, not ${named}`);
+  need(log.keys.every(({ hex }) => hex !== key.hex), `the log key ${key.hex} comes twice`);
+  return { ...log, keys: [...log.keys, key] };
+}
+
+/** The log once the event `seq` has replaced its key. */
+function rotate(log, seq, event) {
+  const { number, first, until, reason, log_key: hex } = event;
+  const [current] = log.keys.slice(-1);
+  need(number === log.keys.length, `event ${seq}: log keys are not numbered without gaps`);
+  need(first === seq, `event ${seq}: it was signed to be event ${first}`);
+  need(["rotated", "revoked"].includes(reason), `event ${seq}: the log key was ${reason}`);
+  const fits = reason === "rotated" ? until === first - 1 : until < first;
+  need(Number.isSafeInteger(until) && fits && until >= Math.max(0, current.first - 1),
+    `event ${seq}: the log key before it cannot end after ${until}`);
+  const ended = { ...current, last: until, ended: reason === "revoked" ? "revoked" : "replaced" };
+  return addKey({ ...log, keys: [...log.keys.slice(0, -1), ended] }, readKey(hex, first, seq));
 }
 
 function unpack(data, name) {
@@ -237,8 +271,9 @@ class Archive {
     for (const name of listFolder(join(this.folder, "checkpoints"))) {
       if (!name.startsWith(".")) this.try(() => this.checkNoteFile(`checkpoints/${name}`, name));
     }
-    for (const { seq, note, size } of this.notes) {
-      this.try(() => this.checkNote(note, `the note in event ${seq}`, size));
+    for (const { seq, note, size, keys } of this.notes) {
+      // by the key of that time: a later event may have revoked it
+      this.try(() => this.checkNote(note, `the note in event ${seq}`, size, keys));
     }
     this.try(() => this.checkNoteFile("checkpoint", this.last));
     for (const [name, seq] of this.blobs) this.try(() => this.checkBlob(name, seq));
@@ -277,8 +312,8 @@ class Archive {
     need(Number.isSafeInteger(cause) && cause < seq, `event ${seq}: its cause comes after it`);
     this.slots.add(key);
     if (seq === 1) this.log = readOpening(line, this.options);
-    if (event.type === "CheckpointSigned") this.notes.push({ ...event, seq });
-    if (event.type === "LogKeyRotated") throw new Unknown(`event ${seq} is of a later format`);
+    if (event.type === "CheckpointSigned") this.notes.push({ ...event, seq, keys: this.log.keys });
+    if (event.type === "LogKeyRotated") this.log = rotate(this.log, seq, event);
     for (const { sha256: name, bytes } of namedBlobs(event)) {
       if (!this.blobs.has(name)) this.blobs.set(name, { seq, bytes });
     }
@@ -330,8 +365,8 @@ class Archive {
   }
 
   /** A note of any age, whose root must be that of as many of the lines. */
-  checkNote(note, name, sized) {
-    const { size, root } = openNote(note, this.log, name);
+  checkNote(note, name, sized, keys = this.log.keys) {
+    const { size, root } = openNote(note, this.log, name, keys);
     need(size <= this.last, `${name} covers ${size} events, of which some are missing`);
     need(root.equals(this.tree.root(size)), `${name} has another root than the lines`);
     need(String(size) === String(sized), `${name} covers ${size} events, not ${sized}`);
@@ -383,7 +418,11 @@ function checkProof(path, options) {
 function proveAll(shown, note, options) {
   const first = shown.find(({ index }) => index === 0);
   need(first, "the proof lacks event 1, which names the log key");
-  const log = readOpening(first.event, options);
+  let log = readOpening(first.event, options);
+  for (const { index, event } of [...shown].sort((a, b) => a.index - b.index)) {
+    const { event: told } = json(event, `event ${index + 1}`);
+    if (told?.type === "LogKeyRotated") log = rotate(log, index + 1, told);
+  }
   const { size, root } = openNote(note, log, "the checkpoint");
   for (const { index, hashes, event } of shown) {
     const path = hashes.map((hash) => base64(hash, "a hash", 32));
@@ -477,15 +516,16 @@ function report(path, { log, good, problems = [] }, options) {
   for (const problem of problems) say(`PROBLEM  ${path}: ${problem}`);
   if (problems.length > 0) return 1;
   say(`GOOD  ${path}: ${good}`);
-  const { hotkey, log_key: key } = log.event;
-  const unknown = `  not checked: that ${hotkey} signed log key ${key}; name the key by --log-key`;
-  if (!options["log-key"]) say(unknown);
+  for (const { hex } of log.keys.slice(options["log-key"]?.length ?? 0)) {
+    const who = log.event.hotkey;
+    say(`  not checked: that ${who} signed log key ${hex}; name the key by --log-key`);
+  }
   say("  not checked: what hotkeys signed (sr25519), and that scores follow from answers");
   return 0;
 }
 
 function main() {
-  const names = { "log-key": { type: "string" }, hotkey: { type: "string" } };
+  const names = { "log-key": { type: "string", multiple: true }, hotkey: { type: "string" } };
   const { values, positionals } = parseArgs({ options: names, allowPositionals: true });
   if (positionals.length === 0) throw new Unknown(USAGE);
   return Math.max(...positionals.map((path) => report(path, checkPath(path, values), values)));

@@ -31,15 +31,23 @@ def log_key_from_seed(seed: bytes) -> Keypair:
 
 
 def create_secret(path: Path) -> bytes:
-    """Write a new 32-byte secret, in hex, mode 0600, and return it.
+    """Write a new 32-byte secret, in hex, as ``create_private`` does, and return it."""
+    secret = secrets.token_bytes(SECRET_BYTES)
+    create_private(path, secret.hex().encode() + b"\n")
+    return secret
+
+
+def create_private(path: Path, data: bytes) -> None:
+    """Write a new file of mode 0600, durably, and its folder of mode 0700.
 
     The file appears whole or not at all. Raises UsageError where it exists already.
     """
-    secret = secrets.token_bytes(SECRET_BYTES)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _sync_folder(path.parent.parent)
     partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     try:
-        _write_private(partial, secret.hex().encode() + b"\n")
+        _write_private(partial, data)
         # A link fails where the name is taken; a rename would destroy that key.
         os.link(partial, path)
     except FileExistsError:
@@ -47,13 +55,12 @@ def create_secret(path: Path) -> bytes:
     finally:
         partial.unlink(missing_ok=True)
     _sync_folder(path.parent)
-    return secret
 
 
 def load_secret(path: Path) -> bytes:
     """The 32 bytes of a secret file. Raises UsageError where it is missing, open or damaged."""
     try:
-        secret = bytes.fromhex(_read_private(path).decode("ascii").strip())
+        secret = bytes.fromhex(read_private(path).decode("ascii").strip())
     except ValueError:
         secret = b""
     if len(secret) != SECRET_BYTES:
@@ -72,7 +79,7 @@ def load_hotkey(wallet_path: Path, name: str, hotkey: str) -> Keypair:
     Raises UsageError where the file is missing, readable by others, encrypted, or not sr25519.
     """
     path = wallet_path.expanduser() / name / "hotkeys" / hotkey
-    data = _read_private(path)
+    data = read_private(path)
     if keyfile_data_is_encrypted(data):
         raise UsageError(f"{path} is encrypted: Quasar signs unattended and needs a plain hotkey")
     try:
@@ -85,7 +92,8 @@ def load_hotkey(wallet_path: Path, name: str, hotkey: str) -> Keypair:
     return key
 
 
-def _read_private(path: Path) -> bytes:
+def read_private(path: Path) -> bytes:
+    """A file that is ours alone. Raises UsageError where it is missing or others may read it."""
     try:
         with path.open("rb") as file:
             # The open file is judged, not its name: nobody can swap it in between.

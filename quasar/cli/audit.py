@@ -57,7 +57,7 @@ def audit(
     logs = list(dropwhile(is_pruned, volumes))
     if not logs:
         raise CannotJudge(f"the events of {source} were pruned: audit the other copy of them")
-    report = anyio.run(_judge, logs, hotkey, chain, netuid, not json)
+    report = anyio.run(_judge, logs, hotkey, chain, netuid, err.is_terminal and not json)
     if len(logs) < len(volumes):
         left_out = f"volumes 1 to {len(volumes) - len(logs)} were pruned here: audit their copy"
         report.not_checked.insert(0, left_out)

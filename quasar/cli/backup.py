@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,17 +10,19 @@ from cyclopts import Parameter
 from quasar.cli.output import err, say_json
 from quasar.cli.output import out as stdout
 from quasar.cli.source import volumes_of
-from quasar.config import state_folder
-from quasar.errors import TryAgain, UsageError
+from quasar.cli.stopped import home_named, stopped
+from quasar.errors import UsageError
 from quasar.log.archive_reader import ArchiveLog
 from quasar.log.backup import BackupWriter, Contents, check_backup
-from quasar.log.files import FolderLock
 from quasar.log.parts import event_parts, files_in, kept_parts
 from quasar.log.whole import is_pruned, verify_whole
+from quasar.supervisor.log_keys import FOLDER as LOG_KEYS
+from quasar.supervisor.log_keys import SUFFIX
 
 KEY = "master.key"
 ACCESS = "nats/access.json"
 STORE = "nats/jetstream"
+_LOG_KEY = re.compile(rf"{LOG_KEYS}/[1-9][0-9]*\{SUFFIX}", re.ASCII)
 _CONTEXT = re.compile(r"contexts/[1-9][0-9]*/[0-9a-f]{64}\.zst", re.ASCII)
 
 Json = Annotated[bool, Parameter(negative="")]
@@ -51,48 +52,17 @@ def backup(
     json
         Print one JSON object.
     """
-    home = _home(state)
+    home = home_named(state)
     archive = out or home / "archive"
     volumes = volumes_of(archive)
     if not volumes:
         raise UsageError(f"{archive} holds no archive: name the validator's --out")
-    with _stopped(home, volumes):
+    with stopped(home, volumes, "back it up"):
         for log in volumes:
             verify_whole(log)
         _write(home, archive, volumes, to)
     _say(check_backup(to), to, json)
     return 0
-
-
-def _home(state: Path | None) -> Path:
-    if state is not None:
-        if not state.is_dir():
-            raise UsageError(f"{state} is no folder: name the validator's --state")
-        return state
-    base = state_folder() / "validator"
-    found = sorted(path for path in base.iterdir() if path.is_dir()) if base.is_dir() else []
-    if len(found) != 1:
-        many = ", ".join(path.name for path in found) or "none"
-        raise UsageError(f"name the validator's --state; in {base} there are: {many}")
-    return found[0]
-
-
-@contextmanager
-def _stopped(home: Path, volumes: Sequence[ArchiveLog]) -> Iterator[None]:
-    """Hold the store as its server would, so that no validator starts meanwhile."""
-    held = [log.folder for log in volumes]
-    if (home / "nats").is_dir():
-        (home / "nats" / "lock").touch(mode=0o600)
-        held.append(home / "nats" / "lock")
-    with ExitStack() as locks:
-        for path in held:
-            try:
-                locks.callback(FolderLock(path).release)
-            except TryAgain:
-                raise TryAgain(
-                    f"the validator of {home} is running: stop it first (SIGTERM), then back it up"
-                ) from None
-        yield
 
 
 def _write(home: Path, archive: Path, volumes: Sequence[ArchiveLog], to: Path) -> None:
@@ -108,6 +78,7 @@ def _write(home: Path, archive: Path, volumes: Sequence[ArchiveLog], to: Path) -
 def _state_parts(home: Path) -> Iterator[str]:
     """Keys, the server's login and store, contexts of open rounds. Nothing else, ever."""
     yield from (name for name in (KEY, ACCESS) if (home / name).exists())
+    yield from (name for name in files_in(home, LOG_KEYS) if _LOG_KEY.fullmatch(name))
     yield from files_in(home, STORE)
     yield from (name for name in files_in(home, "contexts") if _CONTEXT.fullmatch(name))
 

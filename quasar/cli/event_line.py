@@ -17,15 +17,26 @@ LEFT_OUT = {"type", "note"}
 """The type stands before the words; a signed note has lines of its own."""
 
 
-def words(event: AnyEvent) -> str:
-    """The fields, shortened; those that are null are left out. Safe for a terminal."""
+def words(event: AnyEvent | dict[str, Any]) -> str:
+    """The fields, shortened; those that are null are left out. Safe for a terminal.
+
+    ``event``: as it is, or as JSON has it; then it may be of a type that this program lacks.
+    """
     fields: dict[str, Any] = msgspec.to_builtins(event)
     shown = (
-        f"{name}={_pairs(value, PAIRS[name]) if name in PAIRS else _brief(value)}"
+        f"{name}={_pairs(value, PAIRS[name]) if _are_pairs(name, value) else _brief(value)}"
         for name, value in fields.items()
         if name not in LEFT_OUT and value is not None
     )
     return printable(" ".join(shown), LINE_CHARS)
+
+
+def _are_pairs(name: str, value: Any) -> bool:
+    if name not in PAIRS or not isinstance(value, list):
+        return False
+    return all(
+        isinstance(e, dict) and isinstance(e.get("hotkey"), str) and PAIRS[name] in e for e in value
+    )
 
 
 def _pairs(entries: list[dict[str, Any]], number: str) -> str:

@@ -1,8 +1,9 @@
 """``quasar log``: read, copy and describe logs."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import msgspec
 from cyclopts import Parameter
@@ -11,15 +12,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from quasar.cli.event_line import words
 from quasar.cli.output import err, out, printable, say_json
 from quasar.cli.source import check_hotkey, open_source
-from quasar.errors import Damaged, UsageError
+from quasar.errors import CannotJudge, Damaged, UsageError
 from quasar.events import EVENT_TYPES, ValidatorEvent
-from quasar.events.envelope import Envelope, decode
+from quasar.events.envelope import decode
 from quasar.log.archive import copy_archive
 from quasar.log.archive_reader import ArchiveLog
 from quasar.log.describe import describe
+from quasar.log.import_lines import write_lines
+from quasar.log.log_keys import key_words
 from quasar.log.verify import Verified, verify_archive
+from quasar.log.whole import refuse_unsigned
 
 Json = Annotated[bool, Parameter(negative="")]
+Shown = dict[str, Any]
+"""An envelope as JSON has it."""
 
 
 def show(
@@ -43,16 +49,18 @@ def show(
     json
         Print the stored lines with their numbers, one JSON object each.
     """
-    if type is not None and type not in EVENT_TYPES:
-        raise UsageError(f"no event type {type!r}: one of {', '.join(sorted(EVENT_TYPES))}")
     if type is not None and seq is not None:
         raise UsageError("give the number of one event, or --type, not both")
     log = open_source(source)
     if seq is not None:
         return _show_one(log, seq, json)
+    found = 0
     for number, envelope in _events(log, 0):
-        if type is None or envelope.event.__class__.__name__ == type:
+        if type is None or envelope["event"]["type"] == type:
+            found += 1
             _print(number, envelope, json)
+    if type is not None and not found and type not in EVENT_TYPES:
+        raise UsageError(f"no event type {type!r}: one of {', '.join(sorted(EVENT_TYPES))}")
     return 0
 
 
@@ -81,20 +89,27 @@ def tail(
 def export(source: str, target: Path, /, *, json: Json = False) -> int:
     """Copy an archive into a new folder; every line and blob is checked on the way.
 
+    For tables and traces that other tools read, use `quasar export`.
+
     Parameters
     ----------
     source
         Folder of an archive, or ``sample``.
     target
-        A folder that does not exist yet, or an empty one.
+        A folder that does not exist yet, or an empty one. A name that ends in ``.jsonl`` makes a
+        file of the stored lines alone.
     json
         Print one JSON object.
     """
-    copy = copy_archive(open_source(source).folder, target)
-    if json:
-        say_json({"folder": str(target), "events": copy.manifest.last})
+    log = open_source(source)
+    if target.suffix == ".jsonl":
+        events, kind = write_lines(target, (line for _, line in log.verified())), "file"
     else:
-        out.print(f"{copy.manifest.last} events in {target}", markup=False)
+        events, kind = copy_archive(log.folder, target).manifest.last, "folder"
+    if json:
+        say_json({kind: str(target), "events": events})
+    else:
+        out.print(f"{events} events in {target}", markup=False)
     return 0
 
 
@@ -116,6 +131,7 @@ def verify(source: str, /, *, hotkey: str | None = None, json: Json = False) -> 
     if hotkey is not None:
         check_hotkey(hotkey)
     log = open_source(source)
+    refuse_unsigned(log)
     try:
         found = _verify(log, hotkey, bar=err.is_terminal and not json)
     except Damaged as damage:
@@ -135,6 +151,8 @@ def verify(source: str, /, *, hotkey: str | None = None, json: Json = False) -> 
         f"{found.checkpoints} checkpoints signed by the log key, each a prefix of this log",
     ):
         out.print(f"  [green]proved[/]       {line}")
+    for key in found.keys if len(found.keys) > 1 else ():
+        out.print(f"  log key      {key_words(key)}", markup=False)
     if found.unsigned:
         out.print(f"  [yellow]not signed[/]   the newest {found.unsigned} events, being written")
     out.print("  [yellow]not checked[/]  that decisions follow from the events: quasar audit")
@@ -156,8 +174,12 @@ def info(source: str, /, *, json: Json = False) -> int:
         say_json(found)
         return 0
     for name, value in msgspec.to_builtins(found).items():
+        if name == "keys":
+            continue
         shown = "-" if value is None else ", ".join(value) if isinstance(value, list) else value
         out.print(f"{name.replace('_', ' '):<14} {printable(str(shown))}", markup=False)
+    for key in found.keys:
+        out.print(f"{'log key':<14} {key_words(key)}", markup=False)
     return 0
 
 
@@ -176,13 +198,20 @@ def _verify(log: ArchiveLog, hotkey: str | None, *, bar: bool) -> Verified:
         )
 
 
-def _events(log: ArchiveLog, after: int) -> Iterator[tuple[int, Envelope]]:
+def _events(log: ArchiveLog, after: int) -> Iterator[tuple[int, Shown]]:
     for number, line in log.verified():
         if number > after:
             try:
-                yield number, decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+                yield number, _show(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
                 raise Damaged(number, f"not an event: {problem}") from None
+
+
+def _show(line: bytes) -> Shown:
+    """An event that a newer program wrote is shown as it stands: to read is not to judge."""
+    with suppress(CannotJudge):
+        return cast(Shown, msgspec.to_builtins(decode(line)))
+    return msgspec.json.decode(line, type=dict[str, Any])
 
 
 def _show_one(log: ArchiveLog, seq: int, json: bool) -> int:
@@ -195,9 +224,9 @@ def _show_one(log: ArchiveLog, seq: int, json: bool) -> int:
     raise UsageError(f"no event {seq}: this log holds 1 to {log.manifest.last}")
 
 
-def _print(number: int, envelope: Envelope, json: bool) -> None:
+def _print(number: int, envelope: Shown, json: bool) -> None:
     if json:
-        say_json({"seq": number, **msgspec.to_builtins(envelope)})
+        say_json({"seq": number, **envelope})
         return
-    name = type(envelope.event).__name__
-    out.print(f"{number:>6}  {name:<22} {words(envelope.event)}", markup=False)
+    event = envelope["event"]
+    out.print(f"{number:>6}  {printable(event['type']):<22} {words(event)}", markup=False)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from quasar.cli.fork_words import verify_fork
 from quasar.cli.output import out, say_json
 from quasar.cli.proof_words import details, facts, headline, not_proved
 from quasar.cli.source import check_hotkey, open_source
@@ -112,7 +113,7 @@ def consistency(
     json
         Print one JSON object with the proof's text in it.
     """
-    known = int(old) if old.isascii() and old.isdecimal() else _read(Path(old))
+    known = int(old) if old.isascii() and old.isdecimal() else read_proof(Path(old))
     return _give(Prover(open_source(source), new).consistency(known), output, json)
 
 
@@ -124,7 +125,7 @@ def verify(file: Path, /, *, hotkey: str | None = None, json: Json = False) -> i
     Parameters
     ----------
     file
-        What `quasar proof inclusion`, `score` or `consistency` wrote.
+        What `quasar proof inclusion`, `score` or `consistency` wrote, or `quasar diff --evidence`.
     hotkey
         The validator whose log this must be. Without it, the file itself says whose it is.
     json
@@ -132,7 +133,10 @@ def verify(file: Path, /, *, hotkey: str | None = None, json: Json = False) -> i
     """
     if hotkey is not None:
         check_hotkey(hotkey)
-    proved = open_file(_read(file), hotkey)
+    text = read_proof(file)
+    if text.startswith("{"):
+        return verify_fork(text, hotkey, json)
+    proved = open_file(text, hotkey)
     shown = check_score(proved) if proved.kind == "score" else None
     if json:
         say_json(facts(proved, shown, pinned=hotkey is not None))
@@ -148,7 +152,8 @@ def verify(file: Path, /, *, hotkey: str | None = None, json: Json = False) -> i
     return 0
 
 
-def _read(path: Path) -> str:
+def read_proof(path: Path) -> str:
+    """The text of a proof file. Raises UsageError where there is none, CannotJudge for no text."""
     try:
         with path.open("rb") as file:
             data = file.read(4 * MAX_PROOF_CHARS)

@@ -19,7 +19,7 @@ from quasar.log.files import FolderLock, make_folder, sync_folder
 from quasar.log.manifest import ArchiveIdentity
 from quasar.log.whole import verify_whole
 
-PRIVATE = ("nats", "contexts")
+PRIVATE = ("nats", "contexts", "log-keys")
 
 
 def restore(

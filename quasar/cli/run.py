@@ -63,7 +63,7 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
             yield error
 
 
-EXTRAS = {"validate": "validator", "serve": "validator", "mine": "miner"}
+EXTRAS = {"validate": "validator", "nats": "validator", "serve": "validator", "mine": "miner"}
 """What a command's packages come with; a demo needs both."""
 
 

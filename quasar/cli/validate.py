@@ -16,6 +16,7 @@ from quasar.cli.dry_run import dry_run as dry_run_of
 from quasar.cli.flags import DEFAULT_WALLET, FINNEY, Network, Wallet
 from quasar.cli.identity import demo_validator, kept_validator
 from quasar.cli.mock import SEED, check_local, mock_chain
+from quasar.cli.nats import OWN_SERVER, Nats
 from quasar.cli.replace import room
 from quasar.cli.restore import home_of
 from quasar.cli.source import is_local, open_source, volumes_of
@@ -24,6 +25,7 @@ from quasar.config import load_policy
 from quasar.errors import UsageError
 from quasar.events.signing import Signer, log_id_of
 from quasar.log.archive import ArchiveIdentity
+from quasar.log.external import ExternalServer
 from quasar.rules.policy import parse
 from quasar.supervisor.setup import Identity, Setup, VolumeLimit
 from quasar.supervisor.validator import run_validator
@@ -42,7 +44,9 @@ class Plan(NamedTuple):
     once: int | None
     volumes: VolumeLimit | None
     reserve_bytes: int
+    nats: ExternalServer | None
     recover: bool
+    keep_contexts: bool
     status_s: float
     """Seconds between two words about how far it is."""
     state: Path | None
@@ -81,7 +85,9 @@ def validate(
         float, Parameter(name=("--neuron.polling_interval", "--polling-interval"))
     ] = 300.0,
     seed: int | None = None,
+    nats: Nats = OWN_SERVER,
     recover: Annotated[bool, Parameter(negative="")] = False,
+    keep_contexts: Annotated[bool, Parameter(negative="")] = False,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -118,6 +124,9 @@ def validate(
     recover
         Go on from the archive where the server's store is lost or damaged. The store is set aside;
         events that were in it and not in the archive are lost.
+    keep_contexts
+        Keep the long texts of revealed rounds in the state folder; else they leave, since the
+        revealed seeds make them anew.
     dry_run
         Read the chain, sign nothing, and print the row that the archive's newest weights would set.
     json
@@ -141,13 +150,17 @@ def validate(
         once=once,
         volumes=volumes,
         reserve_bytes=reserve,
+        nats=nats.server(),
         recover=recover,
+        keep_contexts=keep_contexts,
         status_s=polling_interval,
         state=state,
         archive=out,
     )
     if mock:
         check_local(url)
+        if plan.nats is not None:
+            raise UsageError("--mock keeps its log for as long as it runs: leave --nats away")
         archive = _mock(plan, SEED if seed is None else seed)
     elif dry_run:
         return anyio.run(_dry_run, plan, _role(url, wallet, seed), json)
@@ -211,7 +224,9 @@ def _setup(plan: Plan, role: Role, chain: Chain, state: Path) -> Setup:
         once=plan.once,
         volumes=plan.volumes,
         reserve_bytes=plan.reserve_bytes,
+        nats=plan.nats,
         recover=plan.recover,
+        keep_contexts=plan.keep_contexts,
         allow_private=is_local(plan.url),
     )
 

@@ -1,14 +1,18 @@
 """The validator's contexts of open rounds, packed as they travel.
 
-A cache: the revealed seed makes them anew, so they are dropped when their round is revealed.
+A cache: the revealed seed makes them anew, so they leave when their round is revealed and that was
+tried (``quasar.supervisor.retention``).
 """
 
 import hashlib
 import os
+import re
 import shutil
 from pathlib import Path
 
 from quasar.door.packing import Packed, pack
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 
 
 class Outbox:
@@ -36,8 +40,18 @@ class Outbox:
             packed = hashlib.file_digest(file, "sha256").hexdigest()
         return Packed(path, packed, path.stat().st_size)
 
+    def rounds(self) -> list[int]:
+        """Rounds of which anything is here, ascending."""
+        names = [path.name for path in self._folder.iterdir()] if self._folder.is_dir() else []
+        return sorted(int(name) for name in names if _NUMBER.fullmatch(name))
+
+    def held(self, number: int) -> list[str]:
+        """SHA-256 of each of a round's texts that is here, sorted."""
+        found = (self._folder / str(number)).glob("*.zst")
+        return sorted(path.stem for path in found)
+
     def drop(self, number: int) -> None:
-        """Forget a round."""
+        """Forget a round, and what a crash left half written of it."""
         shutil.rmtree(self._folder / str(number), ignore_errors=True)
 
     def _path(self, number: int, sha256: str) -> Path:

@@ -19,6 +19,7 @@ from quasar.log.manifest import Withheld as Withheld
 from quasar.log.manifest import write_manifest
 from quasar.log.tiles import write_partial_tile, write_tiles
 from quasar.log.whole import is_pruned
+from quasar.log.whole import refuse_unsigned as refuse_unsigned
 
 _PIECE = 2**20
 

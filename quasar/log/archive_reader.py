@@ -114,10 +114,15 @@ class ArchiveLog:
 
     def checkpoint_sizes(self) -> list[int]:
         """Sizes of all kept checkpoints over events of this archive, ascending."""
-        folder = self.folder / "checkpoints"
-        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-        sizes = [int(name) for name in names if _SIZE.fullmatch(name)]
-        return sorted(size for size in sizes if size <= self.manifest.last)
+        return sorted(size for size in self._kept_sizes() if size <= self.manifest.last)
+
+    def checkpoint_beyond(self) -> int | None:
+        """Size of a kept checkpoint over more events than there are: the log was cut.
+
+        None where there is none, and while a writer is at work.
+        """
+        newest = max(self._kept_sizes(), default=0)
+        return newest if newest > self.manifest.last and not is_locked(self.folder) else None
 
     def segment_end(self, segment: Segment) -> int:
         """Offset in the segment's file behind the frame with its last event. Raises Damaged."""
@@ -128,6 +133,11 @@ class ArchiveLog:
                 if seq >= segment.last and chunk.end is not None:
                     return chunk.end
         raise Damaged(seq + 1, f"segments/{segment.name} ends before it")
+
+    def _kept_sizes(self) -> list[int]:
+        folder = self.folder / "checkpoints"
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        return [int(name) for name in names if _SIZE.fullmatch(name)]
 
     def _segments(self) -> Iterator[Segment]:
         """The segments of the manifest, which must follow one another from event 1."""

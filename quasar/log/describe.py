@@ -11,6 +11,7 @@ from quasar.events.envelope import decode
 from quasar.events.note import parse_checkpoint
 from quasar.log.archive_reader import ArchiveLog
 from quasar.log.files import is_locked
+from quasar.log.log_keys import KeyShown, archive_keys, show_keys
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,12 +32,14 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     """Kept ones; their signatures are not checked."""
     newest_checkpoint: int | None
     """Events that it covers."""
+    keys: list[KeyShown]
+    """Log keys, and the sizes of checkpoints that count under each; none if they cannot be read."""
     withheld: list[str]
     being_written: bool
 
 
 def describe(log: ArchiveLog) -> Description:
-    """Read the manifest, the sizes of files, and the first and the last line."""
+    """Read the manifest, the sizes of files, the first and the last line, and the log's keys."""
     packed = _sizes((log.folder / "segments").glob("*.zst"))
     blobs = _sizes((log.folder / "blobs").glob("[0-9a-f][0-9a-f]/*"))
     return Description(
@@ -51,6 +54,7 @@ def describe(log: ArchiveLog) -> Description:
         blob_bytes=sum(blobs),
         checkpoints=len(log.checkpoint_sizes()),
         newest_checkpoint=_newest(log),
+        keys=_keys(log),
         withheld=[f"{entry.what} ({entry.why})" for entry in log.manifest.withheld],
         being_written=is_locked(log.folder),
     )
@@ -75,3 +79,10 @@ def _newest(log: ArchiveLog) -> int | None:
         return None if note is None else parse_checkpoint(note).size
     except CannotJudge:
         return None
+
+
+def _keys(log: ArchiveLog) -> list[KeyShown]:
+    try:
+        return show_keys(archive_keys(log))
+    except Damaged:
+        return []

@@ -7,11 +7,14 @@ from itertools import islice
 from secrets import token_hex
 from typing import Any
 
+import msgspec
+
 from quasar.errors import LogError
+from quasar.events.base import Kind
 from quasar.events.blobs import Blobs
-from quasar.events.envelope import Draft, decode
+from quasar.events.envelope import Draft
 from quasar.log import MAX_STEP, Stored
-from quasar.log.jetstream_api import ApiError, Login, Unanswered
+from quasar.log.jetstream_api import ApiError, Login, Message, Unanswered
 from quasar.log.jetstream_reader import read
 from quasar.log.jetstream_slots import JetStreamSlots
 from quasar.log.jetstream_stream import check_stream, check_version, stream_config
@@ -21,16 +24,27 @@ from quasar.log.writer import LogWriter
 
 _NO_STREAM = 10059
 _NAME_IN_USE = 10058
+_NEVER = f"Nats-Expected-Last-Sequence: {2**53}\r\n"
+"""A stream refuses what carries it: it will not be so long."""
+_ANY_WORD = str.maketrans("*>", "xx")
+
+
+class _Place(msgspec.Struct):
+    key: str
+
+
+_place = msgspec.json.Decoder(_Place).decode
 
 
 class JetStreamLog:
     """A volume's stream. Any number of tasks may append and read. Make one with ``open``."""
 
     def __init__(
-        self, wire: Wire, stream: str, blobs: Blobs, slots: JetStreamSlots, writer: LogWriter
+        self, wire: Wire, volume: str, blobs: Blobs, slots: JetStreamSlots, writer: LogWriter
     ) -> None:
         self._wire = wire
-        self._stream = stream
+        self._subject = f"q.{volume}"
+        self._stream = _stream_of(volume)
         self._slots = slots
         self._blobs = blobs
         self._writer = writer
@@ -55,18 +69,24 @@ class JetStreamLog:
         where there is no server, it refuses the login, is too old, or its stream has other
         settings; Damaged where events are gone.
         """
-        subject, stream = f"q.{log_id}.{volume}", f"Q-{log_id}-{volume}"
+        name = f"{log_id}.{volume}"
+        subject, stream = f"q.{name}", _stream_of(name)
         async with Wire.open(url, login or Login(), patience) as wire:
             check_version(wire.url, wire.server_version)
             await _prepare_stream(wire, stream_config(stream, subject, replicas))
             slots = JetStreamSlots(wire, stream, subject)
             async with LogWriter.open(slots, patience, clock) as writer:
-                yield cls(wire, stream, blobs, slots, writer)
+                yield cls(wire, name, blobs, slots, writer)
 
     @property
     def blobs(self) -> Blobs:
         """Long payloads, by hash."""
         return self._blobs
+
+    @property
+    def place(self) -> tuple[Wire, str, str]:
+        """The connection, the stream, and how its subjects begin."""
+        return self._wire, self._stream, self._stream.lower().replace("-", ".")
 
     def append(self, step: Sequence[Draft]) -> Coroutine[Any, Any, list[Stored]]:
         """As ``Log.append``. After LogError or a cancellation the step may still be stored.
@@ -75,6 +95,18 @@ class JetStreamLog:
         waits for room.
         """
         return self._writer.append(step)
+
+    async def check_rights(self, slots: Iterable[str]) -> None:
+        """Raise LogError where this user may not write one of these slots; nothing is stored.
+
+        ``slots``: as in ``quasar.rules.owners.SLOTS``.
+        """
+        for slot in slots:
+            subject = f"{self._subject}.{slot.translate(_ANY_WORD)}"
+            try:
+                await self._wire.exchange([Message(subject, b"", _NEVER)])
+            except (ApiError, Unanswered):
+                continue  # it came as far as the stream
 
     async def restore(self, lines: Iterable[bytes]) -> int:
         """Store the lines of an archive in an empty stream, under the numbers that they had.
@@ -87,7 +119,8 @@ class JetStreamLog:
             raise LogError(f"{self._stream} holds {stored} events: nothing can be restored into it")
         rest = iter(lines)
         while step := list(islice(rest, MAX_STEP)):
-            entries = [Entry(e.key, line, e.event.kind) for line in step if (e := decode(line))]
+            # What a newer program wrote is kept too: no event is judged here, so none has a kind.
+            entries = [Entry(_place(line).key, line, Kind.FACT) for line in step]
             try:
                 held = await self._slots.publish(self._slots.pack(entries, token_hex(16)))
             except Unanswered as lost:
@@ -109,6 +142,10 @@ class JetStreamLog:
 
     async def _info(self) -> dict[str, Any]:
         return await _info(self._wire, self._stream)
+
+
+def _stream_of(volume: str) -> str:
+    return f"Q-{volume.replace('.', '-')}"
 
 
 async def _info(wire: Wire, stream: str) -> dict[str, Any]:

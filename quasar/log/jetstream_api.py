@@ -1,5 +1,6 @@
 """What goes over the wire to JetStream, and what its answers mean."""
 
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -9,20 +10,25 @@ from quasar.errors import LogError
 
 _LATER = (429, 503)
 """Codes, as in HTTP, of refusals that pass."""
+_HEADERS = "NATS/1.0\r\n"
 _INCOMPLETE = 10176
 """A part of a batch was lost with a connection."""
 
 
 class Login(NamedTuple):
-    """How a client shows who it is."""
+    """How a client shows who it is, and whom it believes."""
 
     user: str | None = None
     password: str | Callable[[], str] | None = None
     """A function is asked at every connection, so that a password may change meanwhile."""
     credentials: str | None = None
-    """Path of a ``.creds`` file, which is read at every connection."""
+    """Path of a ``.creds`` file, or of one with an nkey's seed; read at every connection."""
     inbox: str = "_INBOX"
     """Where this user may read answers."""
+    tls: ssl.SSLContext | None = None
+    """Whose certificates are good; with it nothing is said to a server that does not encrypt."""
+    seed: Callable[[], str] | None = None
+    """Gives an nkey's seed; asked at every connection."""
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -52,17 +58,17 @@ def frame(messages: Sequence[Message], reply: str = "") -> bytes:
 
 
 def _frame(messages: Sequence[Message], reply: str = "") -> bytes:
+    to = f" {reply}" if reply else ""
     parts: list[bytes] = []
     for message in messages:
-        payload = message.payload
-        to = f"{message.subject} {reply}" if reply else message.subject
-        if message.headers:
-            block = f"NATS/1.0\r\n{message.headers}\r\n"
-            size = len(block)  # headers are ASCII
-            command = f"HPUB {to} {size} {size + len(payload)}\r\n{block}"
+        payload, headers = message.payload, message.headers
+        if headers:
+            size = len(_HEADERS) + len(headers) + 2  # they are ASCII
+            block = f"{_HEADERS}{headers}\r\n"
+            command = f"HPUB {message.subject}{to} {size} {size + len(payload)}\r\n{block}"
         else:
-            command = f"PUB {to} {len(payload)}\r\n"
-        parts += (command.encode("ascii"), payload, b"\r\n")
+            command = f"PUB {message.subject}{to} {len(payload)}\r\n"
+        parts += (command.encode(), payload, b"\r\n")
     return b"".join(parts)
 
 

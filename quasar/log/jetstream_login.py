@@ -1,15 +1,14 @@
-"""How a connection of our own shows who it is: NATS's CONNECT, made from the server's INFO."""
+"""How a connection shows who it is: NATS's CONNECT, made from the server's INFO."""
 
-import base64
-import importlib
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult
+from urllib.parse import ParseResult, SplitResult
 
 import msgspec
 
 from quasar.errors import LogError
 from quasar.log.jetstream_api import Login
+from quasar.log.nkeys import Nkey
 
 _OPTIONS = {
     "verbose": False,
@@ -19,21 +18,30 @@ _OPTIONS = {
     "lang": "python",
     "version": "1",
     "protocol": 1,
-    "name": "quasar reader",
+    "name": "quasar",
 }
 
 
-def connect_command(info: dict[str, Any], url: SplitResult, login: Login) -> bytes:
-    """The line to send. What ``login`` leaves open comes from the address, as with nats-py.
+def connect_command(info: dict[str, Any], url: SplitResult | ParseResult, login: Login) -> bytes:
+    """The line to send. What ``login`` leaves open comes from the address.
 
-    Raises LogError where the credentials file cannot be used.
+    Raises LogError where a credentials file cannot be used, or where the server does not encrypt
+    although it should: then nothing must be said to it.
     """
+    if (login.tls or url.scheme == "tls") and not info.get("tls_required"):
+        raise LogError(f"{url.hostname} does not encrypt: turn TLS on there, or leave it away here")
     return b"CONNECT " + msgspec.json.encode(_OPTIONS | _proof(info, url, login)) + b"\r\n"
 
 
-def _proof(info: dict[str, Any], url: SplitResult, login: Login) -> dict[str, str]:
+def _proof(info: dict[str, Any], url: SplitResult | ParseResult, login: Login) -> dict[str, str]:
+    nonce = info.get("nonce", "")
     if login.credentials is not None:
-        return _signed(Path(login.credentials), info.get("nonce", ""))
+        return _signed(Path(login.credentials), nonce)
+    if login.seed is not None:
+        try:
+            return _by_key(login.seed(), nonce)
+        except ValueError as e:
+            raise LogError(f"cannot use this nkey: {e}") from e
     password = login.password() if callable(login.password) else login.password
     if login.user is not None and password is not None:
         return {"user": login.user, "pass": password}
@@ -43,14 +51,20 @@ def _proof(info: dict[str, Any], url: SplitResult, login: Login) -> dict[str, st
 
 
 def _signed(file: Path, nonce: str) -> dict[str, str]:
-    """The file's token, and the server's nonce under the file's key."""
+    """The file's token if it has one, and the server's nonce under the file's key."""
     try:
-        nkeys = importlib.import_module("nkeys")  # nats-py asks for it too, when it reads the file
-        token, seed = _blocks(file.read_text("ascii"))
-        signature = nkeys.from_seed(bytearray(seed, "ascii")).sign(nonce.encode())
-    except (OSError, ValueError, ImportError) as e:
+        text = file.read_text("ascii")
+        if "--BEGIN " not in text:
+            return _by_key(text, nonce)
+        token, seed = _blocks(text)
+        return {"jwt": token, "sig": Nkey.parse(seed).sign(nonce)}
+    except (OSError, ValueError) as e:
         raise LogError(f"cannot use the credentials {file}: {e}") from e
-    return {"jwt": token, "sig": base64.b64encode(signature).decode()}
+
+
+def _by_key(seed: str, nonce: str) -> dict[str, str]:
+    key = Nkey.parse(seed)
+    return {"nkey": key.public, "sig": key.sign(nonce)}
 
 
 def _blocks(text: str) -> tuple[str, str]:

@@ -148,7 +148,7 @@ async def _dial(wire: Wire, mark: bytes) -> Socket:
     with anyio.move_on_after(wire.patience):
         while True:
             try:
-                return await connect(wire.address, wire.login, mark)
+                return await connect(wire.address, wire.login, mark, wire.tls_name)
             except LoginRefused as e:  # a password may change between a login and the next
                 reason, refused = str(e), True
             await anyio.sleep(_PAUSE_S)

@@ -124,9 +124,9 @@ class Socket(asyncio.BufferedProtocol):
 
 
 async def connect(
-    url: SplitResult, login: Login, mark: bytes, tls: ssl.SSLContext | None = None
+    url: SplitResult, login: Login, mark: bytes, tls_name: str | None = None
 ) -> Socket:
-    """Connect and log in. ``tls`` says whom to trust where the server encrypts.
+    """Connect and log in. ``tls_name``: in the server's certificate, where not its address.
 
     Raises LoginRefused, Lost where the server cannot be reached, and LogError for an address or
     credentials that cannot be used.
@@ -139,7 +139,7 @@ async def connect(
             await asyncio.get_running_loop().create_connection(
                 lambda: socket, url.hostname, url.port or _PORT
             )
-            await _log_in(socket, url, login, tls)
+            await _log_in(socket, url, login, tls_name)
     except BaseException as e:
         await socket.close()
         if isinstance(e, ssl.SSLCertVerificationError):
@@ -150,16 +150,16 @@ async def connect(
     return socket
 
 
-async def _log_in(
-    socket: Socket, url: SplitResult, login: Login, tls: ssl.SSLContext | None
-) -> None:
+async def _log_in(socket: Socket, url: SplitResult, login: Login, tls_name: str | None) -> None:
     greeting = await socket.word()
     if not greeting.startswith(b"INFO {"):
         raise LogError(f"{url.hostname} does not speak NATS: check the address")
     info = msgspec.json.decode(greeting.removeprefix(b"INFO "), type=dict[str, Any])
-    if url.scheme == "tls" or info.get("tls_required"):
-        await socket.start_tls(tls or ssl.create_default_context(), str(url.hostname))
-    socket.send(connect_command(info, url, login) + b"PING\r\n")
+    command = connect_command(info, url, login)
+    if info.get("tls_required"):
+        context = login.tls or ssl.create_default_context()
+        await socket.start_tls(context, tls_name or str(url.hostname))
+    socket.send(command + b"PING\r\n")
     while (word := await socket.word()) != b"PONG":
         if word.startswith(b"-ERR"):
             raise LoginRefused(word.decode(errors="replace"))

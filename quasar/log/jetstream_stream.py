@@ -8,7 +8,7 @@ MAX_MESSAGE_BYTES = 128 * 1024
 """An event and its headers."""
 
 _FREE = ("name", "num_replicas")
-"""Settings that the one who runs the server may change."""
+"""Settings that the one who runs the server may change; there may be more copies than wanted."""
 
 
 _SINCE = (2, 12)
@@ -58,6 +58,12 @@ def check_stream(info: dict[str, Any], wanted: dict[str, Any]) -> None:
                 f"stream {wanted['name']} has {key} = {found.get(key)!r} where a log needs "
                 f"{value!r}: use nats-server 2.12 or later, and a stream that nobody else made"
             )
+    copies = wanted["num_replicas"]
+    if found.get("num_replicas", 1) < copies:
+        raise LogError(
+            f"stream {wanted['name']} is kept {found.get('num_replicas', 1)} times where {copies} "
+            f"are wanted: let the one who runs the server set its replicas to {copies}"
+        )
     if found.get("persist_mode", "default") != "default":
         raise LogError(f"stream {wanted['name']} acknowledges before it stores: make it anew")
     _check_whole(wanted["name"], info["state"])

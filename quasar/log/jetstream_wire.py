@@ -1,10 +1,11 @@
-"""One connection to a JetStream server, on which every request ends in an answer or a reason.
+"""One connection to JetStream, on which every request ends in an answer or a reason.
 
 The only file that imports nats, which runs on asyncio; its callbacks run in the same loop, so
 anyio's primitives work in them. It takes framed commands and the socket from nats-py's private
 side: publish() costs ten times what a frame does, and close() waits for ever on a dead peer.
 """
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import count
@@ -16,11 +17,12 @@ import msgspec
 from nats.aio.client import Client
 from nats.errors import Error
 
-from quasar.errors import LogError
+from quasar.errors import LogError, QuasarError
 from quasar.log.bell import Bell
 from quasar.log.jetstream_api import Login as Login
 from quasar.log.jetstream_api import Message, Unanswered, check_answer, frame
 from quasar.log.jetstream_attempt import Attempt
+from quasar.log.jetstream_login import connect_command
 
 Arrival = Callable[[Any], Awaitable[None]]
 """Called with each ``nats.aio.msg.Msg``."""
@@ -28,27 +30,41 @@ Arrival = Callable[[Any], Awaitable[None]]
 _REQUEST_S = 5.0
 """After this many seconds without an answer a request is asked again."""
 _PAUSE_S = 0.1
+_CLOSE_S = 1.0
+_PORT = 4222
 _MIN_PAYLOAD = 128 * 1024
 _BUFFER = 64 * 2**20
 """Bytes that may wait for the socket; what is under way is bounded elsewhere."""
 
 
-class _LoginRefused(Exception):
-    """Raised when the server knows no such user."""
+class _Client(Client):  # type: ignore[misc]  # nats-py has no types
+    """Logs in as the reader's own connection does."""
+
+    login: Login
+
+    def _connect_command(self) -> bytes:
+        try:
+            return connect_command(self._server_info, self._current_server.uri, self.login)
+        except QuasarError as e:
+            raise _Unusable(str(e)) from e
+
+
+class _Unusable(Error):  # type: ignore[misc]
+    """Raised when nothing can be said to a server: one of the errors that nats-py expects."""
 
 
 class Wire:
     """A NATS connection that comes back by itself. Make one with ``open``."""
 
     def __init__(self, url: str, login: Login, patience: float) -> None:
-        parts = urlsplit(url)
-        self.url = f"{parts.scheme}://{parts.hostname}:{parts.port}"  # shows no password
+        self._servers = url.split(",")
+        self.url = ",".join(map(_shown, self._servers))
         self.patience = patience
-        self._full_url = url
         self.login = login
-        self._client = Client()
+        self._client = self._new_client()
         self._answers = ""
         """Where this client gets answers, once it listens."""
+        self._inboxes: dict[Arrival, str] = {}
         self._attempts: dict[str, Attempt] = {}
         self._tokens = count(1)
         self._changed = Bell()
@@ -56,13 +72,18 @@ class Wire:
         self._trouble: Exception | None = None
         self._deaf = ""
         """Why this user cannot hear answers."""
+        self._put_off_since: float | None = None
+        """Since when this server answers nothing but that it cannot now."""
         self._opening = True
         self._ended = False
 
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, login: Login, patience: float) -> AsyncIterator["Wire"]:
-        """Connect. After ``patience`` seconds without success a call ends in LogError."""
+        """Connect to ``url``, or to one of several with commas between them.
+
+        After ``patience`` seconds without success a call ends in LogError.
+        """
         wire = cls(url, login, patience)
         try:
             await wire._first_connect()
@@ -74,11 +95,22 @@ class Wire:
     @property
     def address(self) -> SplitResult:
         """Where it is connected now: in a cluster, not always where it began."""
-        first, now = urlsplit(self._full_url), self._client.connected_url
+        first, now = urlsplit(self._servers[0]), self._client.connected_url
         if now is None:
             return first
         login, at, _ = first.netloc.rpartition("@")
         return first._replace(netloc=f"{login}{at}{now.hostname}:{now.port}")
+
+    @property
+    def tls_name(self) -> str | None:
+        """The name that the certificate of that server must carry, where it is not its address."""
+        server = self._client._current_server
+        return getattr(server, "tls_name", None)
+
+    @property
+    def version(self) -> str:
+        """Of the server, in full, such as ``2.15.1``."""
+        return str(self._client._server_info.get("version", ""))
 
     @property
     def server_version(self) -> tuple[int, int] | None:
@@ -102,6 +134,10 @@ class Wire:
         """Publish without waiting for an answer. Raises Unanswered where even that fails."""
         await self._write(frame([message], reply))
 
+    async def send_all(self, messages: Sequence[Message]) -> None:
+        """As ``send``, in one write."""
+        await self._write(frame(messages))
+
     async def exchange(self, messages: Sequence[Message]) -> dict[str, Any]:
         """Send a batch, or a single message, and return the answer to its last message.
 
@@ -124,10 +160,23 @@ class Wire:
         if attempt.denied:
             raise self._denied(attempt.denied)
         if attempt.answer:
-            return check_answer(attempt.answer)
+            return self._checked(attempt.answer)
         if attempt.scope.cancelled_caught and self._client.stats["in_msgs"] == heard:
             self._cut()
         raise Unanswered(attempt.reason)
+
+    def _checked(self, data: bytes) -> dict[str, Any]:
+        """The answer. A server that only puts us off is left for another one of its cluster."""
+        try:
+            answer = check_answer(data)
+        except Unanswered:
+            now = anyio.current_time()
+            self._put_off_since = self._put_off_since or now
+            if len(self._client.servers) > 1 and now - self._put_off_since > _REQUEST_S:
+                self._cut()
+            raise
+        self._put_off_since = None
+        return answer
 
     async def api(self, verb: str, body: object, patience: float | None = None) -> dict[str, Any]:
         """Ask JetStream's API until it answers. For requests that may be repeated.
@@ -146,6 +195,17 @@ class Wire:
                 await anyio.sleep(_PAUSE_S)
         raise self.gave_up(reason)
 
+    async def inbox(self, arrival: Arrival) -> str:
+        """Messages to ``<inbox>.<word>`` go to ``arrival``. Ask before each use: it may change.
+
+        Raises Unanswered.
+        """
+        if arrival not in self._inboxes:
+            inbox = self._client.new_inbox()
+            await self._subscribe(f"{inbox}.*", arrival)
+            self._inboxes[arrival] = inbox
+        return self._inboxes[arrival]
+
     def gave_up(self, reason: str) -> LogError:
         """What to raise when patience ends."""
         return LogError(
@@ -154,7 +214,8 @@ class Wire:
         )
 
     def _denied(self, reason: str) -> LogError:
-        return LogError(f"{self.url}: {reason}: give this user that permission")
+        who = f" as {self.login.user}" if self.login.user else ""
+        return LogError(f"{self.url}{who}: {reason}: give this user that permission")
 
     async def _write(self, commands: bytes) -> None:
         if not self._client.is_connected:  # else nats-py would send them after the next connect
@@ -177,14 +238,8 @@ class Wire:
             raise Unanswered(_reason(e)) from e
 
     async def _first_connect(self) -> None:
-        try:
-            with anyio.move_on_after(self.patience):
-                await self._connect()
-        except _LoginRefused:
-            raise LogError(
-                f"the log server {self.url} refuses this login ({_reason(self._trouble)}): "
-                "check its address and the login"
-            ) from None
+        with anyio.move_on_after(self.patience):
+            await self._connect()
         self._opening = False
         if not self._client.is_connected:
             raise LogError(
@@ -194,12 +249,18 @@ class Wire:
         if self._client.max_payload < _MIN_PAYLOAD:
             raise LogError(f"{self.url}: set max_payload to at least {_MIN_PAYLOAD} bytes")
 
+    def _new_client(self) -> _Client:
+        client = _Client()
+        client.login = self.login
+        return client
+
     async def _reopen(self) -> None:
         """A new client: nats-py closes one for good when the server takes a login back."""
         async with self._reopening:
             if self._ended or not self._client.is_closed:
                 return
-            self._client, self._answers = Client(), ""
+            self._client, self._answers = self._new_client(), ""
+            self._inboxes = {}
             try:
                 await self._connect()
             except BaseException:
@@ -209,14 +270,12 @@ class Wire:
 
     async def _connect(self) -> None:
         await self._client.connect(
-            self._full_url,
+            self._servers,
             error_cb=self._on_error,
             disconnected_cb=self._on_loss,
             reconnected_cb=self._on_change,
             closed_cb=self._on_change,
-            user=self.login.user,
-            password=self.login.password,
-            user_credentials=self.login.credentials,
+            tls=self.login.tls,
             inbox_prefix=self.login.inbox,
             max_reconnect_attempts=-1,
             reconnect_time_wait=_PAUSE_S,
@@ -231,7 +290,8 @@ class Wire:
             writer.transport.abort()
 
     async def _close(self) -> None:
-        with anyio.CancelScope(shield=True), suppress(Error, OSError):
+        # After a TLS handshake that failed asyncio's streams wait for ever.
+        with anyio.move_on_after(_CLOSE_S, shield=True), suppress(Error, OSError):
             if not self._client.is_connected or self._client.pending_data_size:
                 self._cut()  # nobody reads what close() would wait to send
             await self._client.close()
@@ -243,16 +303,35 @@ class Wire:
     async def _on_error(self, error: Exception) -> None:
         self._trouble = error
         reason = str(error).removeprefix("nats: ")
-        if self._opening and "authorization violation" in reason.lower():
-            raise _LoginRefused  # ends connect(), which would try for ever
+        if self._opening and (hopeless := self._hopeless(error, reason)):
+            raise LogError(hopeless)  # ends connect(), which would try for ever
         if "permissions violation" in reason:
             if "subscription" in reason:
                 self._deaf = reason
             for attempt in list(self._attempts.values()):
                 attempt.deny(reason)
 
+    def _hopeless(self, error: Exception, reason: str) -> str:
+        """What to say where trying again cannot help; else nothing."""
+        if "authorization violation" in reason.lower():
+            return (
+                f"the log server {self.url} refuses this login ({reason}): "
+                "check its address and the login"
+            )
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return (
+                f"the certificate of {self.url} cannot be trusted ({error.verify_message}): "
+                "name the authority that signed it, and the server as its certificate does"
+            )
+        if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
+            return (
+                f"the log server {self.url} ended the TLS handshake ({error.reason}): "
+                "it wants a client's certificate that its authority signed"
+            )
+        return str(error) if isinstance(error, _Unusable) else ""
+
     async def _on_loss(self) -> None:
-        self._deaf = ""
+        self._deaf, self._put_off_since = "", None
         for attempt in list(self._attempts.values()):
             attempt.fail("the connection was lost")
         self._changed.ring()
@@ -263,3 +342,9 @@ class Wire:
 
 def _reason(error: Exception | None) -> str:
     return str(error).removeprefix("nats: ") or type(error).__name__
+
+
+def _shown(url: str) -> str:
+    """The address without a password."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}:{parts.port or _PORT}"

@@ -6,13 +6,14 @@ from quasar.errors import Damaged, UsageError
 from quasar.events.envelope import decode
 from quasar.events.exhibits import FORMAT, Exhibit, Exhibits, Kind, encode_exhibits, open_file
 from quasar.events.merkle import leaf_hash
-from quasar.events.note import open_checkpoint
 from quasar.events.opening import read_opening
 from quasar.events.proof import write_consistency, write_proof
 from quasar.events.receipt import build_request, request_body
+from quasar.events.rotation import keys_after
 from quasar.events.score_proof import check_score, score_slots
 from quasar.events.task import TaskAssigned, TaskSampled
 from quasar.log.archive_reader import ArchiveLog
+from quasar.log.log_keys import rotation_lines
 
 _KEY = b'{"key":"'
 
@@ -30,20 +31,24 @@ class Prover:
         self.note = _note(log, size)
         self._first = next((line for _, line in log.lines()), b"")
         self.opening = read_opening(self._first)
-        head = open_checkpoint(self.note, self.opening.origin, self.opening.log_key)
+        rotations = dict(rotation_lines(log))
+        self._keys = keys_after(self.opening, rotations.items())
+        head = self._keys.open(self.note, self.opening.origin)
         self._tree = log.tree()
         if head.size > self._tree.size:
             raise Damaged(self._tree.size + 1, f"missing: a checkpoint covers {head.size} events")
         if head.root != self._tree.root(head.size):
             raise Damaged(head.size, "its checkpoint is signed and has another root")
         self.size = head.size
+        self._names_keys = {1: self._first} | {s: v for s, v in rotations.items() if s <= self.size}
+        """Lines that every proof shows: they say whose keys sign."""
 
     def inclusion(self, seq: int) -> str:
         """The proof file of one event. Raises UsageError for one that is not there."""
         if not 1 <= seq <= self.size:
             raise UsageError(f"no event {seq} under this checkpoint: it covers 1 to {self.size}")
         _, line = next(self._log.lines(seq - 1))
-        return self._file("inclusion", {1: self._first, seq: line}, seq, None)
+        return self._file("inclusion", {seq: line}, seq, None)
 
     def score(self, hotkey: str, round_: int, task: int) -> str:
         """The proof file of one score: question, signed answer, score.
@@ -62,7 +67,7 @@ class Prover:
                 f"of {self.size} events"
             )
         request = request_body(build_request(self.opening.event.log_id, sampled, assigned))
-        text = self._file("score", {1: self._first, **found}, score, request.decode())
+        text = self._file("score", found, score, request.decode())
         check_score(open_file(text))
         return text
 
@@ -70,10 +75,10 @@ class Prover:
         """The proof file that the log only grew since an older checkpoint: a size, or a note.
 
         Raises Damaged for a note of this log with another root: it shows that the log was
-        rewritten. Raises BadSignature for a note that this log's key did not sign.
+        rewritten. Raises BadSignature for a note that this log's keys did not sign.
         """
         note = _note(self._log, old) if isinstance(old, int) else old
-        head = open_checkpoint(note, self.opening.origin, self.opening.log_key)
+        head = self._keys.open(note, self.opening.origin)
         if head.size > self.size:
             raise UsageError(
                 f"the older checkpoint covers {head.size} events, the newer one {self.size}"
@@ -84,14 +89,15 @@ class Prover:
                 "the older checkpoint is signed and has another root: the log was rewritten. "
                 "Keep that note and this archive, they prove it",
             )
-        exhibits = self._exhibits("consistency", None, {1: self._first}, None)
+        exhibits = self._exhibits("consistency", None, self._names_keys, None)
         hashes = self._tree.consistency(head.size, self.size)
         text = write_consistency(note, self.note, hashes, encode_exhibits(exhibits))
         open_file(text)
         return text
 
     def _file(self, kind: Kind, lines: Mapping[int, bytes], main: int, request: str | None) -> str:
-        others = {seq: line for seq, line in lines.items() if seq != main}
+        shown = {**self._names_keys, **lines}
+        others = {seq: line for seq, line in shown.items() if seq != main}
         exhibits = self._exhibits(kind, _text(main, lines[main]), others, request)
         hashes = self._tree.inclusion(main - 1, self.size)
         text = write_proof(main - 1, hashes, self.note, encode_exhibits(exhibits))

@@ -75,7 +75,7 @@ class Revealed:
         return last
 
     def _take(self, seq: int, line: bytes) -> None:
-        self._seen, tag = seq, tag_of(line)
+        self._seen, tag = seq, tag_of(line).partition(".")[0]  # in whatever version
         if tag in OPENED:
             self._open.setdefault(_round(payload_of(line)).round, seq)
         elif tag == "RoundRevealed":

@@ -16,6 +16,7 @@ from quasar.errors import CannotJudge, Damaged, QuasarError
 from quasar.events.base import Blob
 from quasar.events.envelope import MAX_EVENT_BYTES
 from quasar.events.frontier import Span
+from quasar.events.log import ROTATION_MARK
 from quasar.events.merkle import HASH_BYTES, leaf_hash, leaf_hashes
 from quasar.log.blobs import FolderBlobs
 from quasar.log.files import open_regular
@@ -57,6 +58,8 @@ class Part(msgspec.Struct, frozen=True):
     """For each size asked for, and the segment's end: the tree's nodes from its first leaf."""
     blobs: int = 0
     """Different ones that its events name; all are there."""
+    rotations: list[tuple[int, bytes]] = []
+    """Lines that replace the log key, with their numbers."""
     damage: tuple[int, str] | None = None
     """The first bad event, and why."""
     failure: str = ""
@@ -72,6 +75,7 @@ class _Found(NamedTuple):
     """Their hashes, joined."""
     blobs: dict[Blob, int]
     """To the first event that names it."""
+    rotations: list[tuple[int, bytes]]
 
 
 def check_segment(job: Job) -> Part:
@@ -85,7 +89,7 @@ def check_segment(job: Job) -> Part:
         return Part(failure=str(problem))
     span = Span(job.segment.first - 1, bytes(found.leaves))
     nodes = {size: span.nodes(size) for size in (*job.sizes, job.segment.last)}
-    return Part(nodes=nodes, blobs=len(found.blobs))
+    return Part(nodes=nodes, blobs=len(found.blobs), rotations=found.rotations)
 
 
 def _check_lines(job: Job) -> _Found:
@@ -100,7 +104,7 @@ def _check_lines(job: Job) -> _Found:
 
 def _quick(job: Job) -> _Found:
     """Hash whole lines as they come. Raises _Unsure for anything unusual."""
-    found, rest = _Found(bytearray(), {}), b""
+    found, rest = _Found(bytearray(), {}, []), b""
     with open_regular(Path(job.folder), f"segments/{job.segment.name}") as file:
         for text in _texts(file):
             seq = job.segment.first + len(found.leaves) // HASH_BYTES
@@ -109,6 +113,10 @@ def _quick(job: Job) -> _Found:
             if job.blobs:
                 _name_blobs(found.blobs, seq, lines[0], text)
             rest = lines.pop()
+            if ROTATION_MARK in text or ROTATION_MARK in b"".join(lines[:1]):
+                found.rotations.extend(
+                    (n, line) for n, line in enumerate(lines, seq) if ROTATION_MARK in line
+                )
             if not all(lines) or max(map(len, (*lines[:1], rest))) > MAX_EVENT_BYTES:
                 raise _Unsure
             if _has_long_line(text):
@@ -202,7 +210,7 @@ def _slow(job: Job) -> _Found:
     """Line by line. Raises Damaged with the first event that is not what it should be."""
     from quasar.log.archive_reader import ArchiveLog  # not needed to start, and slow to load
 
-    log, found = ArchiveLog(Path(job.folder)), _Found(bytearray(), {})
+    log, found = ArchiveLog(Path(job.folder)), _Found(bytearray(), {}, [])
     hashes = log.leaf_hashes()
     for _ in range(job.segment.first - 1):
         next(hashes)
@@ -214,6 +222,8 @@ def _slow(job: Job) -> _Found:
             raise Damaged(seq, "the stored line differs from its hash in tile/0")
         if job.blobs:
             _name_blobs(found.blobs, seq, b"", line)
+        if ROTATION_MARK in line:
+            found.rotations.append((seq, line))
         found.leaves.extend(leaf)
     return found
 

@@ -18,7 +18,9 @@ import msgspec
 from anyio.abc import Process
 
 from quasar.errors import LogError, TryAgain
+from quasar.log.access import ADMIN, USERS, configured_users, inbox_of
 from quasar.log.child_process import ending_with_parent
+from quasar.log.jetstream_api import Login
 from quasar.log.server_program import find_server, version_of
 
 _POLL_S = 0.01
@@ -31,20 +33,25 @@ _ANY = -1
 class _Access(msgspec.Struct, frozen=True):
     """What stays from one start to the next, so that clients find the server again."""
 
-    user: str
-    password: str
     port: int
+    passwords: dict[str, str] = {}
+    """By user."""
+    password: str | None = None
+    """Of the only user that earlier programs knew."""
 
 
 class NatsServer:
     """A running server with JetStream on a loopback port. Make one with ``open``."""
 
+    replicas = 1
+
     def __init__(self, version: str, process: Process, access: _Access, ports: Any) -> None:
         self.version = version
         """Such as ``2.15.1``."""
         self.process = process
-        self.user = access.user
-        self.password = access.password
+        self.user = ADMIN
+        self.password = access.passwords[ADMIN]
+        self._passwords = access.passwords
         self.url = f"nats://127.0.0.1:{access.port}"
         self.monitoring_url: str | None = next(iter(ports.get("monitoring", [])), None)
 
@@ -85,6 +92,10 @@ class NatsServer:
             yield cls(version, process, access, ports)
         finally:
             await _stop(process)
+
+    def login(self, user: str) -> Login:
+        """How a user of ``quasar.log.access.USERS`` connects."""
+        return Login(user, self._passwords[user], inbox=inbox_of(user))
 
     async def wait(self) -> int:
         """Wait until the server ends, which it should not do by itself; its exit status."""
@@ -130,10 +141,14 @@ async def _lock(folder: Path, wait_s: float) -> int:
 
 
 def _load_access(folder: Path) -> _Access:
+    """As the last start left it, completed with whoever is new since then."""
     try:
-        return msgspec.json.decode((folder / "access.json").read_bytes(), type=_Access)
+        kept = msgspec.json.decode((folder / "access.json").read_bytes(), type=_Access)
     except (FileNotFoundError, msgspec.DecodeError):
-        return _Access(user="quasar", password=secrets.token_hex(32), port=_ANY)
+        kept = _Access(port=_ANY)
+    known = {ADMIN: kept.password} if kept.password else kept.passwords
+    passwords = {user: known.get(user) or secrets.token_hex(32) for user in USERS}
+    return _Access(port=kept.port, passwords=passwords)
 
 
 def _settings(folder: Path, sync_always: bool, monitoring: bool) -> dict[str, Any]:
@@ -161,9 +176,10 @@ async def _start(
     ready_s: float,
 ) -> tuple[Process, dict[str, Any]]:
     """The server's process, and its addresses by kind, once it answers."""
-    login = {"user": access.user, "password": access.password}
+    proofs = {user: {"user": user, "password": p} for user, p in access.passwords.items()}
+    users = {"users": configured_users(proofs)}
     for port in dict.fromkeys((access.port, _ANY)):
-        config = settings | {"port": port, "authorization": login}
+        config = settings | {"port": port, "authorization": users}
         _write_private(folder / "nats.conf", json.dumps(config, ensure_ascii=False).encode())
         process = await _spawn(binary, folder, lock)
         try:

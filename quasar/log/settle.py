@@ -7,7 +7,8 @@ import msgspec
 
 from quasar.errors import Diverged, UsageError
 from quasar.events.base import Kind
-from quasar.events.envelope import Draft, encode_in, same_decision
+from quasar.events.envelope import Draft, encode_in
+from quasar.events.upcast import same_decision
 from quasar.log import MAX_STEP, Stored
 
 Clock = Callable[[], int]

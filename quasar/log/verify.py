@@ -4,7 +4,6 @@ Segments are checked by several processes and folded in order, so that the first
 as one process would name it. Memory does not grow with the log.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,8 +15,10 @@ from quasar.events.frontier import Frontier
 from quasar.events.merkle import EMPTY
 from quasar.events.note import BadSignature, LogKeys, parse_checkpoint
 from quasar.events.opening import Opening, read_opening
+from quasar.events.rotation import keys_after
 from quasar.log.archive_reader import ArchiveLog
 from quasar.log.files import is_locked
+from quasar.log.log_keys import KeyShown, show_keys
 from quasar.log.manifest import Segment, segment_name
 from quasar.log.segment_check import Job
 from quasar.log.segment_processes import check_segments
@@ -26,8 +27,6 @@ from quasar.log.tile_check import check_tile_files
 Progress = Callable[[int], object]
 """Called with the number of events checked so far."""
 
-_SIZE = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
-
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """What was found to hold."""
@@ -35,6 +34,9 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
     hotkey: str
     log_key: str
+    """Of event 1."""
+    keys: list[KeyShown]
+    """All log keys, and the sizes of checkpoints that count under each."""
     pinned: bool
     """Whether the caller named the hotkey."""
     events: int
@@ -68,15 +70,17 @@ def verify_archive(
         raise CannotJudge(f"{folder} holds no event yet")
     sizes = _sizes(log)
     jobs = list(_jobs(log, sizes, blobs))
-    roots, named = _fold(log, jobs, processes, progress)
+    roots, named, rotations = _fold(log, jobs, processes, progress)
     opening = _open(log, hotkey)
+    keys = keys_after(opening, rotations)
     check_tile_files(log)
-    checkpoints = _Checkpoints(log, opening, roots)
+    checkpoints = _Checkpoints(log, keys, opening.origin, roots)
     covered = checkpoints.check(log.checkpoint_sizes())
     return Verified(
         origin=opening.origin,
         hotkey=opening.event.hotkey,
         log_key=opening.event.log_key,
+        keys=show_keys(keys),
         pinned=hotkey is not None,
         events=log.manifest.last,
         root=roots[log.manifest.last].hex(),
@@ -96,9 +100,9 @@ def _sizes(log: ArchiveLog) -> list[int]:
 
 def _fold(
     log: ArchiveLog, jobs: list[Job], processes: int | None, progress: Progress | None
-) -> tuple[dict[int, bytes], int]:
-    """The root at each size, and the number of blobs, once every segment is good."""
-    tree, roots, blobs = Frontier(), {0: EMPTY}, 0
+) -> tuple[dict[int, bytes], int, list[tuple[int, bytes]]]:
+    """The root at each size, the number of blobs, and the rotations, once all is good."""
+    tree, roots, blobs, rotations = Frontier(), {0: EMPTY}, 0, list[tuple[int, bytes]]()
     for job, part in zip(jobs, check_segments(jobs, processes), strict=True):
         if part.failure:
             raise LogError(part.failure)
@@ -107,11 +111,12 @@ def _fold(
         roots |= {size: tree.root_with(size, part.nodes[size]) for size in job.sizes}
         tree.extend(job.segment.last, part.nodes[job.segment.last])
         blobs += part.blobs
+        rotations += part.rotations
         if progress:
             progress(job.segment.last)
     for _ in log.lines(log.manifest.last):  # no line is left; this checks the manifest itself
         pass
-    return roots, blobs
+    return roots, blobs, rotations
 
 
 def _jobs(log: ArchiveLog, sizes: list[int], blobs: bool) -> Iterator[Job]:
@@ -143,10 +148,12 @@ def _open(log: ArchiveLog, hotkey: str | None) -> Opening:
 class _Checkpoints:
     """Every signed note of an archive, against the roots that its lines give."""
 
-    def __init__(self, log: ArchiveLog, opening: Opening, roots: dict[int, bytes]) -> None:
+    def __init__(
+        self, log: ArchiveLog, keys: LogKeys, origin: str, roots: dict[int, bytes]
+    ) -> None:
         self._log = log
-        self._keys = LogKeys.of(opening.log_key)
-        self._origin = opening.origin
+        self._keys = keys
+        self._origin = origin
         self._roots = roots
         self._last = log.manifest.last
         self.verified: set[int] = set()
@@ -159,8 +166,7 @@ class _Checkpoints:
         newest = self._note("the checkpoint", None)
         if is_locked(self._log.folder):
             return newest
-        beyond = max(_kept(self._log.folder), default=0)
-        if beyond > self._last:
+        if beyond := self._log.checkpoint_beyond():
             raise Damaged(self._last + 1, f"missing: checkpoints/{beyond} covers it")
         if newest < self._last:
             raise Damaged(newest + 1, "no signed checkpoint covers this event and those after it")
@@ -168,12 +174,14 @@ class _Checkpoints:
 
     def _note(self, name: str, named: int | None) -> int:
         """The size that a note covers, which must be the one it is named by."""
+        note = None
         try:
             note = self._log.checkpoint_note(named)
             if note is None:
                 raise Damaged(self._last, f"{name} is missing; get another copy of the archive")
             checkpoint = self._keys.open(note, self._origin)
         except (CannotJudge, BadSignature) as problem:
+            self._check_length(name, note)
             raise Damaged(self._last, f"{name} does not verify: {problem}") from None
         if named not in (None, checkpoint.size):
             raise Damaged(checkpoint.size, f"its checkpoint stands under the size {named}")
@@ -186,8 +194,12 @@ class _Checkpoints:
         self.verified.add(checkpoint.size)
         return checkpoint.size
 
-
-def _kept(folder: Path) -> list[int]:
-    """Sizes of all kept checkpoints, whatever the manifest says."""
-    names = [path.name for path in (folder / "checkpoints").glob("*")]
-    return [int(name) for name in names if _SIZE.fullmatch(name)]
+    def _check_length(self, name: str, note: str | None) -> None:
+        """A note that is not signed may be the only trace of events that were cut off."""
+        with suppress(CannotJudge):
+            size = parse_checkpoint(note or "").size
+            if size > self._last:
+                raise Damaged(
+                    self._last + 1,
+                    f"missing: {name} covers {size} events, under a key that is not in the log",
+                )

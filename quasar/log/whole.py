@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
-from quasar.errors import Damaged
+from quasar.errors import CannotJudge, Damaged
 from quasar.events import LogClosed, LogKeyRotated, LogOpened
 from quasar.events.base import Blob
-from quasar.events.envelope import decode
+from quasar.events.envelope import decode, tag_of
 from quasar.events.merkle import Tree
 from quasar.events.note import BadSignature, open_checkpoint, parse_checkpoint
 from quasar.log.archive_reader import ArchiveLog
@@ -16,10 +16,27 @@ from quasar.log.manifest import Withheld
 PRUNED = Withheld(what="events", why="pruned after another copy of them was verified")
 """Stands in the manifest of a volume whose segments, tiles and blobs were removed."""
 
+UNSIGNED = Withheld(what="signatures", why="imported from lines: nobody signed this archive")
+"""Stands in the manifest of an archive that no checkpoint covers."""
+
 
 def is_pruned(log: ArchiveLog) -> bool:
     """Whether the events were removed on purpose: what is missing then is no damage."""
     return any(entry.what == PRUNED.what for entry in log.manifest.withheld)
+
+
+def is_unsigned(log: ArchiveLog) -> bool:
+    """Whether an archive says that nobody signed it."""
+    return UNSIGNED in log.manifest.withheld
+
+
+def refuse_unsigned(log: ArchiveLog) -> None:
+    """Raises CannotJudge for an archive that there is nobody to hold to."""
+    if is_unsigned(log):
+        raise CannotJudge(
+            f"{log.folder} is unsigned: it was imported from lines, so nothing shows whose log it "
+            "is; check the archive that they came from"
+        )
 
 
 def is_sealed(log: ArchiveLog) -> bool:
@@ -34,7 +51,7 @@ def is_sealed(log: ArchiveLog) -> bool:
         return True
     # No further than that event: what a killed writer left behind it is settled by the next one.
     _, line = next(log.lines(last - 1))
-    return isinstance(decode(line).event, LogClosed)
+    return tag_of(line) == LogClosed.__name__  # also where a newer program wrote the rest
 
 
 def verify_whole(log: ArchiveLog) -> None:

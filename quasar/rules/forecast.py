@@ -61,12 +61,19 @@ LISTED_BYTES = {"RoundOpened": 51.0, "RoundScored": 112.0, "WeightsComputed": 11
 """More bytes for each miner; in the same recordings."""
 NEURON_BYTES = 98
 """A miner in a metagraph's blob."""
+CARRIED_BYTES = 1330
+"""A miner in the state that a volume hands to the next: 16 receipts, standing, counter. Measured by
+bench/year.py, as the next one."""
+VOLUME_BYTES = 28 * 2**10
+"""Files of a volume that do not grow: policy, manifest, newest checkpoint, ends of tiles."""
 ANSWER_BYTES = 2093
 """The longest AnswerReceived, its text left out: a receipt that names 16 others."""
 NOTE_BYTES = 290
 """A checkpoint's file."""
 PACKED = 0.203
 """Share of the lines' bytes that a segment has; in the sample archive."""
+LISTED_PACKED = 0.5
+"""The same of the lists, which are hotkeys and digits. Measured by bench/year.py."""
 MARGIN = 1.5
 """Longer questions and worse packing, in what is at most."""
 STORE_BYTES = 290
@@ -75,6 +82,10 @@ SUBJECT_BYTES = 245
 """Memory of the server for each event of the open volume. Measured on 2.15.1 at 1M events."""
 SERVER_BYTES = 38 * 2**20
 """Memory of the server without events."""
+GARBAGE = 2.0
+"""Go collects its garbage when the heap has doubled: what the server may have at most."""
+BUSY_BYTES = 64 * 2**20
+"""And what a server that was just written to holds in caches. Measured by bench/year.py."""
 DISK_BLOCK = 4096
 """Smallest file on disk."""
 
@@ -196,10 +207,11 @@ def _load(policy: Policy, miners: int, sizes: Sizes, epoch_blocks: int, *, most:
     events = year_events(policy, miners, epoch_blocks, most=most)
     total, margin = _total(events), MARGIN if most else 1.0
     lines = math.fsum(
-        n * (margin * sizes.line.get(kind, LINE_BYTES[kind]) + miners * LISTED_BYTES.get(kind, 0.0))
-        for kind, n in events.items()
+        n * margin * sizes.line.get(kind, LINE_BYTES[kind]) for kind, n in events.items()
     )
-    segments, blobs = lines * min(1.0, sizes.packed * margin), 0.0
+    lists = math.fsum(events[kind] * miners * each for kind, each in LISTED_BYTES.items())
+    segments, blobs = lines * min(1.0, sizes.packed * margin) + lists * LISTED_PACKED, 0.0
+    lines += lists
     if most:
         longest = policy.answers.max_bytes
         inline, blob = (longest, 0) if longest <= INLINE else (0, longest)
@@ -208,16 +220,18 @@ def _load(policy: Policy, miners: int, sizes: Sizes, epoch_blocks: int, *, most:
         segments += events["AnswerReceived"] * max(0.0, more)
         blobs = events["AnswerReceived"] * _on_disk(blob)
     blobs += events["MetagraphObserved"] * _on_disk((miners + 1) * NEURON_BYTES)
+    blobs += events["LogOpened"] * (_on_disk(miners * CARRIED_BYTES) + VOLUME_BYTES)
     files = events["CheckpointSigned"] * _on_disk(NOTE_BYTES) + 32 * total
     round_bytes = miners * packed_contexts(policy)
     rounds, held = events["RoundOpened"], total / _volumes(total)
+    memory = SERVER_BYTES + held * SUBJECT_BYTES
     return Load(
         events=total,
         archive=segments + blobs + files,
         upload=rounds * round_bytes * (policy.delivery.attempts if most else 1),
         store=lines / _volumes(total) + held * STORE_BYTES,
         contexts=round_bytes * (2 if most else 1),
-        memory=SERVER_BYTES + held * SUBJECT_BYTES,
+        memory=memory * GARBAGE + BUSY_BYTES if most else memory,
     )
 
 

@@ -6,7 +6,8 @@ from typing import Protocol, TypeVar
 
 from quasar.events import AnyEvent, Event
 from quasar.events.blobs import Blobs
-from quasar.events.envelope import Envelope, decode, payload_of
+from quasar.events.envelope import Envelope, decode, encode_event, payload_of
+from quasar.events.upcast import UPCASTERS, newest
 
 S = TypeVar("S")
 
@@ -18,15 +19,19 @@ class Recorded:
         self.seq = seq
         self.line = line
         self.envelope = envelope or decode(line)
-
-    @property
-    def event(self) -> AnyEvent:
-        return self.envelope.event
+        stored = self.envelope.event
+        self.event: AnyEvent = newest(stored) if UPCASTERS else stored
+        """In the newest schema; ``envelope.event`` is as stored."""
 
     @cached_property
     def payload(self) -> bytes:
         """The event's own bytes, as stored."""
         return payload_of(self.line)
+
+    @property
+    def decided(self) -> bytes:
+        """What a decision is compared by: its payload, as the newest schema would have it."""
+        return self.payload if self.event is self.envelope.event else encode_event(self.event)
 
 
 class Rule(Protocol[S]):

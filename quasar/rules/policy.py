@@ -6,7 +6,7 @@ import tomllib
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from quasar.errors import CannotJudge, UsageError
 from quasar.events.base import Name, Part

@@ -10,9 +10,10 @@ from quasar.events import LogClosed, PolicyAdopted, RunEnded, RunStarted
 from quasar.log import Log
 from quasar.rules import observing
 from quasar.rules import policy as policies
+from quasar.supervisor.rotation import keep_up
 from quasar.supervisor.services import Services
 from quasar.supervisor.setup import Setup
-from quasar.supervisor.volume import Volume, record
+from quasar.supervisor.volume import Volume, log_keys, record
 
 
 class End(Enum):
@@ -36,7 +37,10 @@ async def round_after(once: int, setup: Setup, log: Log) -> int:
 
 
 async def begin_run(setup: Setup, volume: Volume, rounds: int | None, services: Services) -> int:
-    """RunStarted, and PolicyAdopted if the policy is new to the volume; gives the run's number."""
+    """RunStarted, and PolicyAdopted if the policy is new to the volume; gives the run's number.
+
+    A log key that is new to the volume comes before them.
+    """
     log, carried = volume.log, volume.before.carried if volume.before else None
     runs, adopted = (carried.runs, carried.policies) if carried else (0, 0)
     policy, head = "", await log.head()
@@ -48,6 +52,7 @@ async def begin_run(setup: Setup, volume: Volume, rounds: int | None, services: 
                 policy, adopted = toml.sha256, number
         if seen.seq >= head:
             break
+    await keep_up(setup, volume, await log_keys(log))
     await record(log, _started(setup, runs + 1, rounds, services))
     if policies.digest(setup.policy) != policy:
         blob = log.blobs.put(setup.policy)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import structlog
 
 from quasar.events.signing import log_id_of
+from quasar.log.access import LogServer
 from quasar.log.server import NatsServer, set_aside
 from quasar.rules import policy as policies
 from quasar.rules.plan import runs_code
@@ -20,7 +21,7 @@ logger = structlog.get_logger()
 class Services(NamedTuple):
     """What outlasts a volume."""
 
-    server: NatsServer
+    server: LogServer
     sandbox: Sandbox | None
 
     @property
@@ -40,14 +41,24 @@ async def open_services(setup: Setup) -> AsyncIterator[Services]:
     genesis = await setup.chain.genesis()
     hotkey = setup.identity.hotkey.ss58_address
     log_id = log_id_of(genesis, setup.chain.netuid, hotkey, LOG_NUMBER)
-    store = setup.state / "nats"
-    if setup.recover and (aside := set_aside(store)) is not None:
-        logger.warning("validator.store-set-aside", store=str(aside))
     async with (
-        NatsServer.open(store) as server,
+        _open_server(setup) as server,
         _open_sandbox(setup, log_id) as sandbox,
     ):
         yield Services(server, sandbox)
+
+
+@asynccontextmanager
+async def _open_server(setup: Setup) -> AsyncIterator[LogServer]:
+    """The operator's, once it is known to do; else one of our own."""
+    if setup.nats is not None:
+        yield await setup.nats.checked()
+        return
+    store = setup.state / "nats"
+    if setup.recover and (aside := set_aside(store)) is not None:
+        logger.warning("validator.store-set-aside", store=str(aside))
+    async with NatsServer.open(store) as server:
+        yield server
 
 
 @asynccontextmanager

@@ -1,11 +1,14 @@
 """What a validator is made of, as its command line says."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from quasar.chain import Chain
 from quasar.events.signing import Signer
+from quasar.log.external import ExternalServer
+from quasar.supervisor.log_keys import ReplacedKey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +17,9 @@ class Identity:
 
     hotkey: Signer
     log_key: Signer
+    """The newest one."""
+    replaced: Sequence[ReplacedKey] = ()
+    """The log keys before it, in order."""
     master: bytes
     """Master secret of the rounds."""
 
@@ -47,6 +53,10 @@ class Setup:
     volume, which is the archive."""
     reserve_bytes: int = 256 * 2**20
     """With less free space than this no round begins, and the volume closes."""
+    keep_contexts: bool = False
+    """Contexts of revealed rounds stay in ``state``, though their seeds make them anew."""
+    nats: ExternalServer | None = None
+    """An operator's log servers; None starts one here."""
     recover: bool = False
     """Set the server's store aside, and go on from the archive."""
     allow_private: bool = False

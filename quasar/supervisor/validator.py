@@ -26,10 +26,15 @@ from quasar.events import (
     WeightsVerified,
 )
 from quasar.log import Log
+from quasar.log.jetstream_work import open_work
+from quasar.log.work import WorkQueue
+from quasar.rules import delivery, execution, observing, sampling, scoring, weights
 from quasar.rules import policy as policies
+from quasar.rules.owners import CHECKPOINTER
 from quasar.sandbox import Sandbox
 from quasar.supervisor.closer import check_disk, drained
 from quasar.supervisor.restart import Actor, drain_on_signal, supervise
+from quasar.supervisor.retention import retain
 from quasar.supervisor.run import End, begin_run, end_run, round_after
 from quasar.supervisor.services import Services, open_services
 from quasar.supervisor.setup import Setup
@@ -111,6 +116,7 @@ async def _run_actors(
             tasks.start_soon(supervise, actor)
         if watch is not None:
             tasks.start_soon(watch, volume.log)
+        tasks.start_soon(retain, setup, volume, services.server)
         tasks.start_soon(drain_on_signal, tasks.cancel_scope)
         if rounds is not None:
             tasks.start_soon(until, weighed(volume.log, rounds, volume.base), End.FINISHED)
@@ -121,20 +127,20 @@ async def _run_actors(
 def _actors(
     setup: Setup, volume: Volume, sandbox: Sandbox | None, session: ClientSession
 ) -> Sequence[Actor]:
-    identity, log = setup.identity, volume.log
+    identity, logs = setup.identity, volume.logs
     outbox = Outbox(setup.state / "contexts")
     policy = policies.parse(setup.policy)
     limits = ClientLimits(accept_s=policy.delivery.attempt_ms / 1000)
     door = MinerDoor(identity.hotkey, limits, session, allow_private=setup.allow_private)
     return [
-        ChainObserver(log, setup.chain),
-        TaskSampler(log, volume.secrets(setup), outbox),
-        MinerProxy(log, door, outbox),
-        SandboxExecutor(log, sandbox),
-        Scorer(log),
-        WeightSetter(log, setup.chain, identity.hotkey),
+        ChainObserver(logs[observing.ACTOR], setup.chain),
+        TaskSampler(logs[sampling.ACTOR], volume.secrets(setup), outbox),
+        MinerProxy(logs[delivery.ACTOR], door, outbox, _work(volume, MinerProxy)),
+        SandboxExecutor(logs[execution.ACTOR], sandbox, _work(volume, SandboxExecutor)),
+        Scorer(logs[scoring.ACTOR]),
+        WeightSetter(logs[weights.ACTOR], setup.chain, identity.hotkey),
         Checkpointer(
-            log,
+            logs[CHECKPOINTER],
             volume.writer,
             identity.log_key,
             volume.origin,
@@ -142,6 +148,17 @@ def _actors(
             hotkey=identity.hotkey,
         ),
     ]
+
+
+def _work(volume: Volume, actor: type[MinerProxy] | type[SandboxExecutor]) -> WorkQueue:
+    """Its share of the volume's work, which this validator owns."""
+    return open_work(
+        volume.logs[actor.name],
+        actor.name,
+        actor.work_slots,
+        owner=volume.log,
+        pending=actor.pending,
+    )
 
 
 async def weighed(log: Log, rounds: int, over: int = 0) -> None:

@@ -1,6 +1,6 @@
 """One volume: where it is kept, how it opens on what is there, and how it is sealed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,28 +13,30 @@ from quasar.actors.checkpointer import Checkpointer
 from quasar.errors import Damaged, LogError, UsageError
 from quasar.events import AnyEvent, LogClosed, LogOpened
 from quasar.events.envelope import Draft
-from quasar.events.log import PreviousVolume
+from quasar.events.log import ROTATION_MARK, PreviousVolume
+from quasar.events.note import LogKeys
+from quasar.events.opening import read_opening
+from quasar.events.rotation import keys_after
 from quasar.events.signing import log_id_of, log_key_statement
 from quasar.log import Log
+from quasar.log.access import ADMIN, LogServer
 from quasar.log.archive import ArchiveIdentity, ArchiveWriter
 from quasar.log.archive_reader import ArchiveLog
 from quasar.log.jetstream import JetStreamLog
-from quasar.log.jetstream_wire import Login
 from quasar.log.manifest import NAME as MANIFEST
-from quasar.log.server import NatsServer
 from quasar.log.whole import is_sealed
 from quasar.rules import closing
 from quasar.rules.carried import Carried, encode_carried
 from quasar.rules.closing import ClosingState, carried_from
 from quasar.rules.machine import Recorded
+from quasar.rules.owners import SLOTS
 from quasar.rules.secrets import SecretChain
+from quasar.supervisor.log_keys import replacement
 from quasar.supervisor.setup import Setup
 
 ACTOR = "supervisor"
 
 logger = structlog.get_logger()
-
-_MEND = "put the server's store back from a backup, or go on from the archive with --recover"
 
 LOG_NUMBER = 1
 
@@ -52,9 +54,15 @@ class Volume:
     """An opened volume."""
 
     number: int
-    log: Log
+    logs: Mapping[str, Log]
+    """By actor: the same log, each under the rights of its own user."""
     writer: ArchiveWriter
     before: Handover | None
+
+    @property
+    def log(self) -> Log:
+        """The supervisor's."""
+        return self.logs[ACTOR]
 
     @property
     def origin(self) -> str:
@@ -115,7 +123,7 @@ def handover_of(folder: Path) -> Handover:
 
 
 @asynccontextmanager
-async def open_volume(setup: Setup, server: NatsServer, number: int) -> AsyncIterator[Volume]:
+async def open_volume(setup: Setup, server: LogServer, number: int) -> AsyncIterator[Volume]:
     """The volume's log and archive, with LogOpened in it, ready for a run.
 
     Raises Damaged where the server lost what the archive still has, UsageError where the volume
@@ -130,49 +138,77 @@ async def open_volume(setup: Setup, server: NatsServer, number: int) -> AsyncIte
     before = handover_of(folder_of(setup, number - 1)) if number > 1 else None
     with ArchiveWriter.open(folder_of(setup, number), identity) as writer:
         writer.withhold("contexts", "regenerated from the revealed seed")
-        async with _open_stream(server, writer) as log:
-            volume = Volume(number, log, writer, before)
-            if setup.recover and await log.head() == 0:
-                count = await log.restore(line for _, line in ArchiveLog(writer.folder).verified())
-                logger.warning("validator.recovered", volume=number, events=count)
-            await _refuse_shorter(volume)
+        async with _open_stream(setup, server, writer) as logs:
+            volume = Volume(number, logs, writer, before)
+            await _refuse_shorter(setup, volume)
             await _open_log(setup, volume)
             yield volume
 
 
 @asynccontextmanager
-async def _open_stream(server: NatsServer, writer: ArchiveWriter) -> AsyncIterator[JetStreamLog]:
-    identity = writer.identity
-    login = Login(user=server.user, password=server.password)
-    stream = JetStreamLog.open(
-        server.url, identity.log_id, identity.volume, writer.blobs, login=login
-    )
+async def _open_stream(
+    setup: Setup, server: LogServer, writer: ArchiveWriter
+) -> AsyncIterator[Mapping[str, Log]]:
+    """The volume's stream, made if absent, in the hands of every actor."""
     async with AsyncExitStack() as stack:
-        try:
-            log = await stack.enter_async_context(stream)
-        except Damaged as damage:
-            raise Damaged(damage.seq, f"{damage.reason}; {_MEND}") from None
-        yield log
+
+        async def enter(user: str, own: AsyncExitStack) -> JetStreamLog:
+            """Open the log as this user."""
+            stream = JetStreamLog.open(
+                server.url,
+                writer.identity.log_id,
+                writer.identity.volume,
+                writer.blobs,
+                login=server.login(user),
+                replicas=server.replicas,
+            )
+            try:
+                log = await own.enter_async_context(stream)
+                await log.check_rights(SLOTS.get(user, ()))
+            except Damaged as damage:
+                raise Damaged(damage.seq, f"{damage.reason}; {_mend(setup)}") from None
+            except LogError as e:
+                raise LogError(f"the log's user {user}: {e}") from e
+            return log
+
+        async with AsyncExitStack() as first:
+            await _restore(setup, await enter(ADMIN, first), writer)
+        yield {actor: await enter(actor, stack) for actor in SLOTS}
 
 
-async def _refuse_shorter(volume: Volume) -> None:
+async def _restore(setup: Setup, log: JetStreamLog, writer: ArchiveWriter) -> None:
+    """Put the archive's events into an empty stream, where that was asked for."""
+    if setup.recover and await log.head() == 0:
+        count = await log.restore(line for _, line in ArchiveLog(writer.folder).verified())
+        logger.warning("validator.recovered", volume=writer.identity.volume, events=count)
+
+
+async def _refuse_shorter(setup: Setup, volume: Volume) -> None:
     """Write nothing after a log that lost what its archive still has."""
     head, held = await volume.log.head(), volume.writer.size
     if head < held:
         raise Damaged(
             head + 1,
-            f"the archive holds {held} events but the server only {head}; {_MEND}",
+            f"the archive holds {held} events but the server only {head}; {_mend(setup)}",
         )
+
+
+def _mend(setup: Setup) -> str:
+    """What to do about a log that is not whole."""
+    if setup.nats is not None:
+        return "remove this stream from the server, and go on from the archive with --recover"
+    return "put the server's store back from a backup, or go on from the archive with --recover"
 
 
 async def _open_log(setup: Setup, volume: Volume) -> None:
     if await volume.log.head() == 0:
         await record(volume.log, _opened(setup, volume))
         return
-    async for seen in recorded(volume.log):
-        match seen.event:
-            case LogOpened(log_key=key) if key != _log_key(setup):
-                raise UsageError("this log was opened with another log key; use that key")
+    async for _, line in volume.log.read():
+        opening = read_opening(line)
+        ours = [setup.identity.log_key, *(key.signer for key in setup.identity.replaced)]
+        if opening.log_key not in [key.public_key for key in ours]:
+            raise UsageError("this log was opened with another log key; use that key")
         return
 
 
@@ -223,6 +259,26 @@ async def is_closed(log: Log) -> bool:
 
 
 async def seal(setup: Setup, volume: Volume) -> int:
-    """Copy and sign everything; gives the size. The volume's actors must have stopped."""
-    sealer = Checkpointer(volume.log, volume.writer, setup.identity.log_key, volume.origin)
-    return await sealer.seal()
+    """Copy and sign everything; gives the size. The volume's actors must have stopped.
+
+    A volume that was closed before it learned of a newer log key is sealed by its own: the first
+    event of the next volume names that seal under the new key.
+    """
+    identity, keys = setup.identity, await log_keys(volume.log)
+    due = replacement(identity.log_key, identity.replaced, volume.number, keys.current)
+    key = due.old if due else identity.log_key
+    return await Checkpointer(volume.log, volume.writer, key, volume.origin).seal()
+
+
+async def log_keys(log: Log) -> LogKeys:
+    """The log keys that a volume names so far. Raises Damaged where the hotkey did not sign one."""
+    head, opening, rotations = await log.head(), None, []
+    async for seq, line in log.read():
+        opening = opening or read_opening(line)
+        if ROTATION_MARK in line:
+            rotations.append((seq, line))
+        if seq >= head:
+            break
+    if opening is None:
+        raise Damaged(1, "missing: a log starts with LogOpened")
+    return keys_after(opening, rotations)

@@ -19,6 +19,7 @@ from quasar.events.envelope import decode
 from quasar.log.archive import ArchiveLog
 from quasar.log.prove import Prover
 from tests.forging import played, write_archive
+from tests.rotating import KEY_KINDS, SECOND, THIRD, UNSEEN_BY_NODE, rotated, write_rotated
 from tests.tampering import (
     ARCHIVE_KINDS,
     LOG_KEY,
@@ -177,6 +178,42 @@ def test_what_it_cannot_see_it_says(verifier: Verifier, tmp_path: Path) -> None:
     assert OTHER_KEY.public_key.hex() in ran.out
     ran = verifier("--log-key", LOG_KEY.public_key.hex(), folder)
     assert (ran.code, ran.out.count("its log key is")) == (1, 1)
+
+
+def test_it_accepts_each_log_key_for_its_range(verifier: Verifier, tmp_path: Path) -> None:
+    """Archive and proofs of a log whose key was rotated and revoked; keys that are named or not."""
+    told, folder = rotated(), write_rotated(tmp_path / "archive")
+    paths = [folder]
+    for size in told.notes:
+        prover = Prover(ArchiveLog(folder), size)
+        for name, text in (
+            ("event", prover.inclusion(2)),
+            ("growth", prover.consistency(told.early)),
+        ):
+            paths.append(tmp_path / f"{name} {size}")
+            paths[-1].write_text(text)
+    ran = verifier(*paths)
+    assert (ran.code, ran.out.count("GOOD")) == (0, len(paths)), ran.out
+    keys = [key.public_key.hex() for key in (told.first_key, SECOND, THIRD)]
+    for count in range(4):
+        named = [word for key in keys[:count] for word in ("--log-key", key)]
+        ran = verifier(*named, folder)
+        assert (ran.code, ran.out.count("signed log key")) == (0, 3 - count)
+    assert "its log key is" in verifier("--log-key", keys[0], "--log-key", keys[2], folder).out
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [(make, reason) for n, (make, _, reason) in KEY_KINDS.items() if n not in UNSEEN_BY_NODE],
+    ids=[name for name in KEY_KINDS if name not in UNSEEN_BY_NODE],
+)
+def test_it_rejects_forged_log_keys(
+    verifier: Verifier, tmp_path: Path, make: Callable[[Path], Path], reason: str
+) -> None:
+    """What an audit rejects; a key out of its range is called so in the same words."""
+    ran = verifier(make(tmp_path / "archive"))
+    assert (ran.code, ran.err) == (1, "")
+    assert reason in ran.out or not reason.startswith("by a key")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--what"], ["nowhere"], [Path(__file__).parent]])

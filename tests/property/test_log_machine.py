@@ -1,7 +1,8 @@
 """An archive through any life: whatever was signed once is a prefix for ever, and can be proved.
 
-Hypothesis drives one writer by appends, flushes, checkpoints, crashes that leave torn bytes, and
-restarts, and asks for copies and proofs in between. Beside it stands a list of what was durable.
+Hypothesis drives one writer by appends, flushes, checkpoints, new log keys, crashes that leave torn
+bytes, and restarts, and asks for copies and proofs in between. Beside it stands a list of what was
+durable.
 """
 
 import os
@@ -9,6 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -21,17 +23,21 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from quasar.chain.keys import log_key_from_seed
 from quasar.errors import Damaged
-from quasar.events import AnyEvent, Draft, RunEnded
+from quasar.events import AnyEvent, Draft, LogKeyRotated, RunEnded
 from quasar.events.envelope import encode
 from quasar.events.exhibits import open_file
 from quasar.events.merkle import Tree, leaf_hash
-from quasar.events.note import Checkpoint, open_checkpoint, sign_checkpoint
+from quasar.events.note import Checkpoint, LogKeys, sign_checkpoint
+from quasar.events.rotation import rotation_statement
+from quasar.events.signing import Signer
 from quasar.log.archive import ArchiveLog, ArchiveWriter, copy_archive
 from quasar.log.frames import pack
 from quasar.log.prove import Prover
 from quasar.log.verify import verify_archive
-from tests.tampering import IDENTITY, LOG_KEY, opening
+from quasar.log.withdraw import withdraw_notes
+from tests.tampering import GENESIS, HOTKEY, IDENTITY, LOG_KEY, opening
 
 SEGMENT = 7
 """Events a segment, so that every few steps begin a new one."""
@@ -47,7 +53,9 @@ class LogMachine(RuleBasedStateMachine):
         self.durable: list[bytes] = []
         self.pending: list[bytes] = []
         self.signed: dict[int, bytes] = {}
-        """Size to root of every checkpoint that was ever published."""
+        """Size to root of every checkpoint that was published and not withdrawn."""
+        self.key: Signer = LOG_KEY
+        self.keys = LogKeys.of(LOG_KEY.public_key)
         self.made = 0
         self.copies = 0
         self.writer = self._open()
@@ -88,8 +96,42 @@ class LogMachine(RuleBasedStateMachine):
     def checkpoint(self) -> None:
         """Sign what is durable, and no more."""
         size, root = self.writer.size, self.writer.tree.root()
-        self.writer.publish(sign_checkpoint(Checkpoint(IDENTITY.origin, size, root), LOG_KEY), size)
+        head = Checkpoint(IDENTITY.origin, size, root)
+        self.writer.publish(sign_checkpoint(head, self.key), size)
         self.signed[size] = root
+
+    @rule(data=st.data(), revoke=st.booleans())
+    def rotate(self, data: st.DataObject, revoke: bool) -> None:
+        """Another log key, as a validator that starts does it: sign, append, withdraw, sign."""
+        self.flush()
+        if not revoke:
+            self.checkpoint()
+        first, current = len(self.durable) + 1, self.keys.current
+        until = (
+            data.draw(st.integers(max(current.first - 1, 0), first - 1)) if revoke else first - 1
+        )
+        key = log_key_from_seed(b"%d" % first)
+        event = LogKeyRotated(
+            number=len(self.keys.ranges),
+            log_key=key.public_key.hex(),
+            first=first,
+            until=until,
+            reason="revoked" if revoke else "rotated",
+            log_key_signature="0" * 128,
+        )
+        signature = HOTKEY.sign(rotation_statement(IDENTITY.origin, GENESIS, event)).hex()
+        event = msgspec.structs.replace(event, log_key_signature=signature)
+        if revoke:
+            self.keys = self.keys.revoked(key.public_key, first, until)
+        else:
+            self.keys = self.keys.rotated(key.public_key, first)
+        self.key = key
+        withdraw_notes(self.folder, self.keys)
+        self.signed = {n: root for n, root in self.signed.items() if n <= until}
+        self.pending = [self._line(event)]
+        self.writer.append(self.pending)
+        self.flush()
+        self.checkpoint()
 
     @rule(n=st.integers(0, 9), share=st.floats(0, 1), leftover=st.booleans())
     def crash(self, n: int, share: float, leftover: bool) -> None:
@@ -157,7 +199,7 @@ class LogMachine(RuleBasedStateMachine):
         assert log.checkpoint_sizes() == sorted(self.signed)
         for size, root in self.signed.items():
             note = log.checkpoint_note(size) or ""
-            head = open_checkpoint(note, IDENTITY.origin, LOG_KEY.public_key)
+            head = self.keys.open(note, IDENTITY.origin)
             assert head == (IDENTITY.origin, size, root)
             assert tree.root(size) == root
         assert self.writer.tree.root() == tree.root()

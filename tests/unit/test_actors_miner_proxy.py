@@ -34,6 +34,7 @@ from quasar.events.receipt import (
     statement_bytes,
 )
 from quasar.events.signing import verify_hotkey
+from quasar.log.work import MemoryWork
 from quasar.rules.delivery import Delivery
 from quasar.rules.faults import judge
 from quasar.rules.policy import parse
@@ -141,8 +142,12 @@ async def started(policy: bytes | None = None) -> tuple[World, FakeDoor]:
     return world, FakeDoor(world)
 
 
-def proxy(world: World, door: FakeDoor, outbox: Outbox | None = None) -> MinerProxy:
-    return MinerProxy(world.log, door, outbox or FullOutbox())  # type: ignore[arg-type]
+def proxy(
+    world: World, door: FakeDoor, outbox: Outbox | None = None, work: MemoryWork | None = None
+) -> MinerProxy:
+    """One that works alone, unless it shares ``work``."""
+    work = work or MemoryWork(world.log, MinerProxy.work_slots)
+    return MinerProxy(world.log, door, outbox or FullOutbox(), work)  # type: ignore[arg-type]
 
 
 def outcomes(number: int) -> Any:
@@ -288,3 +293,81 @@ async def test_a_sealed_round_is_proved_to_its_miners() -> None:
         assert receiver in line
         verify_proof(proof, line.encode(), world.origin, key)
     assert len({line for _, line, _ in door.proofs}) == TASKS * 3
+
+
+async def test_two_proxies_share_the_assignments() -> None:
+    """Each assignment is handed over once, and a miner has one task at a time, whoever calls it."""
+    world, door = await started()
+    other = FakeDoor(world)
+    other.held = door.held
+    work = MemoryWork(world.log, MinerProxy.work_slots)
+    async with acting(proxy(world, door, work=work), proxy(world, other, work=work)):
+        events = await until(world.log, outcomes(TASKS * 3))
+    assert set((door.deliveries + other.deliveries).values()) == {1}
+    assert door.deliveries
+    assert other.deliveries
+    for hotkey in world.miners:
+        tasks = [e.task for e in events if isinstance(e, AnswerReceived) and e.hotkey == hotkey]
+        assert tasks == list(range(TASKS))
+
+
+async def test_two_proxies_prove_each_outcome_once() -> None:
+    """Who delivered an assignment proves its outcome."""
+    world, door = await started()
+    work = MemoryWork(world.log, MinerProxy.work_slots)
+    async with acting(proxy(world, door, work=work), proxy(world, door, work=work)):
+        await until(world.log, outcomes(TASKS * 3))
+        await world.settle()
+        await world.checkpoint()
+        while len(door.proofs) < TASKS * 3:
+            await anyio.lowlevel.checkpoint()
+        await anyio.wait_all_tasks_blocked()
+    assert len({line for _, line, _ in door.proofs}) == len(door.proofs) == TASKS * 3
+
+
+async def test_a_proxys_work_is_taken_over() -> None:
+    """What one had in hand when it stopped, another hands over again and finishes."""
+    world, door = await started()
+    door.hold = anyio.Event()
+    work = MemoryWork(world.log, MinerProxy.work_slots)
+    async with acting(proxy(world, door, work=work)):
+        await until(world.log, count(TaskAccepted, 3))
+    door.held.clear()
+    door.hold.set()
+    async with acting(proxy(world, door, work=work)):
+        events = await until(world.log, outcomes(TASKS * 3))
+    assert len([e for e in events if isinstance(e, AnswerReceived)]) == TASKS * 3
+    assert {door.deliveries[(0, hotkey)] for hotkey in world.miners} == {2}
+
+
+async def test_an_accepted_task_is_not_tried_again() -> None:
+    """In the run in which a miner accepted, a hand-over that fails later is no attempt: only the
+    answer is missing, and an audit takes no other excuse."""
+    world, door = await started()
+    hotkey = next(iter(world.miners))
+    door.hold = anyio.Event()
+    async with acting(proxy(world, door)):
+        await until(world.log, count(TaskAccepted, 3))
+    door.held.clear()
+    door.hold.set()
+    door.failures[(0, hotkey)] = [failure("connect", "refused")]
+    async with acting(proxy(world, door)):
+        events = await until(world.log, outcomes(TASKS * 3))
+    assert of(events, DeliveryTried, hotkey) == []
+    assert len(of(events, AnswerReceived, hotkey)) == 1
+
+
+async def test_words_of_a_lost_lease_do_no_harm() -> None:
+    """A proxy that went on without knowing that its work was another's can stop nobody."""
+    world, door = await started()
+    async with acting(proxy(world, door)):
+        await until(world.log, outcomes(TASKS * 3))
+    hotkey = next(iter(world.miners))
+    evidence = failure("connect", "refused").evidence
+    late = DeliveryTried(round=1, task=0, hotkey=hotkey, attempt=1, evidence=evidence)
+    await world.append("miner-proxy", late)
+    async with acting(proxy(world, door)):
+        await world.settle()
+        await world.checkpoint()
+        while len(door.proofs) < TASKS * 3:
+            await anyio.lowlevel.checkpoint()

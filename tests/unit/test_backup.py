@@ -32,6 +32,8 @@ KEPT = {
     f"{STREAM}/meta.inf": b"{}",
     f"{STREAM}/msgs/1.blk": bytes(range(256)) * 20,
     f"contexts/7/{'ab' * 32}.zst": b"packed",
+    "log-keys/1.json": b"the second log key",
+    "log-keys/2.json": b"the third",
 }
 LEFT = {
     "nats/nats.conf": b"made anew",
@@ -39,6 +41,7 @@ LEFT = {
     "nats/ports/nats-server_1.ports": b"{}",
     f"contexts/7/{'ab' * 32}.part": b"half",
     "contexts/notes.txt": COLDKEY,
+    "log-keys/3.json.0a1b2c3d": COLDKEY,
     "coldkey": COLDKEY,
     "wallets/default/coldkey": COLDKEY,
     "wallets/default/hotkeys/default": COLDKEY,
@@ -88,7 +91,7 @@ def test_everything_comes_back_and_nothing_else(home: Path, file: Path, tmp_path
     old = modes(home)
     assert modes(tmp_path / "new") == {name: old[name] for name in kept(home)}
     assert old["master.key"] == 0o600
-    for private in ("", "nats", "contexts"):
+    for private in ("", "nats", "contexts", "log-keys"):
         assert stat.S_IMODE((tmp_path / "new" / private).stat().st_mode) == 0o700
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+import quasar.actors.sandbox_executor
 from quasar.actors.sandbox_executor import SandboxExecutor
 from quasar.events import (
     AnswerNotScored,
@@ -16,8 +17,16 @@ from quasar.events import (
     RoundSkipped,
     TaskSampled,
 )
+from quasar.log.work import MemoryWork
 from quasar.replay import audit
-from quasar.sandbox import Outcome, SandboxConfig, SandboxError, SandboxIdentity, open_sandbox
+from quasar.sandbox import (
+    Outcome,
+    Sandbox,
+    SandboxConfig,
+    SandboxError,
+    SandboxIdentity,
+    open_sandbox,
+)
 from tests.builders import LineLog, World
 from tests.code_round import WRONG, code_instance, code_policy
 from tests.unit.acting import acting, count, until
@@ -55,9 +64,20 @@ class Scripted:
         return answer
 
 
-async def revealed(sandbox: str | None = "docker") -> World:
+class AlwaysWrong:
+    """A sandbox in which every program fails."""
+
+    identity = IDENTITY
+
+    async def run(
+        self, code: str, function_name: str, inputs: Sequence[Sequence[Any]]
+    ) -> list[Outcome]:
+        return [Outcome(status="error", error="no")] * len(inputs)
+
+
+async def revealed(sandbox: str | None = "docker", miners: int = 2) -> World:
     """A round whose first miner solves the task in code and whose second does not."""
-    world = World(miners=2, policy=code_policy(), sandbox=sandbox)
+    world = World(miners=miners, policy=code_policy(), sandbox=sandbox)
     await world.start_round(1)
     solver = next(iter(world.miners))
     for d in world.open_deliveries():
@@ -71,6 +91,12 @@ async def revealed(sandbox: str | None = "docker") -> World:
     return world
 
 
+def executor(world: World, sandbox: Sandbox, work: MemoryWork | None = None) -> SandboxExecutor:
+    """One that works alone, unless it shares ``work``."""
+    work = work or MemoryWork(world.log, SandboxExecutor.work_slots)
+    return SandboxExecutor(world.log, sandbox, work)
+
+
 def accuracies(world: World) -> dict[tuple[int, str], float]:
     return {(s.task, s.hotkey): s.accuracy for s in world.events(AnswerScored)}
 
@@ -82,7 +108,7 @@ async def test_a_program_runs_and_earns() -> None:
     solver, other = world.miners
     async with (
         open_sandbox(SandboxConfig(owner="test")) as sandbox,
-        acting(SandboxExecutor(world.log, sandbox)),
+        acting(executor(world, sandbox)),
     ):
         await until(world.log, count(CodeExecuted, 2))
     await world.settle()
@@ -111,7 +137,7 @@ async def test_half_the_cases_earn_half() -> None:
         Outcome(status="ok", output=value) if k % 2 else Outcome(status="timeout")
         for k, value in enumerate(expected)
     ]
-    async with acting(SandboxExecutor(world.log, Scripted(outcomes))):
+    async with acting(executor(world, Scripted(outcomes))):
         await until(world.log, count(CodeExecuted, 2))
     await world.settle()
     share = len(expected) // 2 / len(expected)
@@ -123,7 +149,7 @@ async def test_a_failing_engine_is_nobodys_zero() -> None:
     """Three failures of the engine end in ExecutionAbandoned, which is not scored."""
     world = await revealed()
     broken = Scripted(SandboxError("the engine is gone"))
-    async with acting(SandboxExecutor(world.log, broken)):
+    async with acting(executor(world, broken)):
         await until(world.log, count(ExecutionAbandoned, 2))
     await world.settle()
     assert broken.calls == 6
@@ -138,9 +164,45 @@ async def test_a_crash_leaves_no_program_behind() -> None:
     world = await revealed()
     wrong = [Outcome(status="error", error="no")] * 8
     for _ in range(2):
-        async with acting(SandboxExecutor(world.log, Scripted(wrong))):
+        async with acting(executor(world, Scripted(wrong))):
             await until(world.log, count(CodeExecuted, 2))
     assert len(world.events(CodeExecuted)) == 2
+
+
+async def test_two_executors_share_the_programs() -> None:
+    """Each program runs once, in one sandbox or the other."""
+    world = await revealed(miners=6)
+    wrong = [Outcome(status="error", error="no")] * 8
+    sandboxes = [Scripted(wrong), Scripted(wrong)]
+    work = MemoryWork(world.log, SandboxExecutor.work_slots)
+    async with acting(*(executor(world, sandbox, work) for sandbox in sandboxes)):
+        await until(world.log, count(CodeExecuted, 6))
+    assert len(world.events(CodeExecuted)) == 6
+    assert sum(sandbox.calls for sandbox in sandboxes) == 6
+    assert all(sandbox.calls for sandbox in sandboxes)
+
+
+async def test_programs_of_two_rounds_wait_for_their_reveal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Answers of a round that still runs stand between those of one that is revealed: all run."""
+    monkeypatch.setattr(quasar.actors.sandbox_executor, "LATER_S", 0.01)
+    world = World(miners=2, policy=code_policy(), sandbox="docker")
+    await world.start_round(1)
+    await world.start_round(2)
+    by_round = sorted(world.open_deliveries(), key=lambda d: (-d.key[0], -d.key[1]))
+    (*early, last), first_round = by_round[:4], by_round[4:]
+    async with acting(executor(world, AlwaysWrong())):
+        for d in [*early, *first_round]:
+            await world.deliver(d, world.acceptance(d), world.received(d, WRONG.encode()))
+        await world.settle()
+        await until(world.log, count(CodeExecuted, 2))
+        assert {e.round for e in world.events(CodeExecuted)} == {1}
+        await world.deliver(last, world.acceptance(last), world.received(last, WRONG.encode()))
+        await world.settle()
+        await until(world.log, count(CodeExecuted, 4))
+    await world.settle()
+    assert len(world.events(RoundScored)) == 2
 
 
 async def test_without_a_sandbox_code_is_not_asked() -> None:

@@ -1,12 +1,10 @@
 """The reader's parts without a NATS server: frames, the socket under them, the login."""
 
-import base64
 import json
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import SimpleNamespace
+from ssl import create_default_context as create_context
 from urllib.parse import urlsplit
 
 import anyio
@@ -20,6 +18,7 @@ from quasar.log.jetstream_api import Login
 from quasar.log.jetstream_frames import mark_of, parse
 from quasar.log.jetstream_login import connect_command
 from quasar.log.jetstream_socket import LoginRefused, Lost, Socket, connect
+from quasar.log.nkeys import Nkey
 
 Delivery = tuple[int, bytes, dict[str, str] | None, str]
 """How far its number is from the one before, payload, headers, place."""
@@ -134,32 +133,42 @@ eyJ0.eyJq.c2ln
 
 ************************* IMPORTANT *************************
 -----BEGIN USER NKEY SEED-----
-SUAGX
+{seed}
 ------END USER NKEY SEED------
 """
 
 
-def test_login_by_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_login_by_credentials(tmp_path: Path) -> None:
     """The token is sent, and the server's nonce signed with the key beside it."""
-
-    def from_seed(seed: bytearray) -> object:
-        return SimpleNamespace(sign=lambda nonce: bytes(seed) + b" signs " + nonce)
-
-    monkeypatch.setitem(sys.modules, "nkeys", SimpleNamespace(from_seed=from_seed))
-    file = tmp_path / "actor.creds"
-    file.write_text(CREDENTIALS)
+    key, file = Nkey(bytes(range(32))), tmp_path / "actor.creds"
+    file.write_text(CREDENTIALS.format(seed=key.seed))
     found = sent_by("nats://u:p@h", Login(credentials=str(file)), "n0nce")
     assert found["jwt"] == "eyJ0.eyJq.c2ln"
-    assert base64.b64decode(str(found["sig"])) == b"SUAGX signs n0nce"
+    assert found["sig"] == key.sign("n0nce")
     assert "user" not in found
 
 
+@pytest.mark.parametrize("in_file", [True, False])
+def test_login_by_key(tmp_path: Path, in_file: bool) -> None:
+    """An nkey alone: its public half is sent, and the nonce under it."""
+    key, file = Nkey(bytes(range(32))), tmp_path / "actor.nk"
+    file.write_text(key.seed + "\n")
+    login = Login(credentials=str(file)) if in_file else Login(seed=lambda: key.seed)
+    found = sent_by("nats://h", login, "n0nce")
+    assert (found["nkey"], found["sig"]) == (key.public, key.sign("n0nce"))
+
+
+def test_nothing_is_said_to_a_server_that_does_not_encrypt() -> None:
+    """A password leaves this machine only where TLS was asked for and is there."""
+    for url, login in (("tls://u:p@h", Login()), ("nats://u:p@h", Login(tls=create_context()))):
+        with pytest.raises(LogError, match="h does not encrypt"):
+            connect_command({}, urlsplit(url), login)
+        assert connect_command({"tls_required": True}, urlsplit(url), login)
+
+
 @pytest.mark.parametrize("text", [None, "", "-----BEGIN NATS USER JWT-----\neyJ0\n", "ä"])
-def test_credentials_that_cannot_be_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
-) -> None:
+def test_credentials_that_cannot_be_used(tmp_path: Path, text: str | None) -> None:
     """A file that is missing or damaged is named."""
-    monkeypatch.setitem(sys.modules, "nkeys", SimpleNamespace())
     file = tmp_path / "actor.creds"
     if text is not None:
         file.write_text(text)

@@ -198,6 +198,7 @@ def test_a_hotkey_cannot_sign_notes() -> None:
 
 
 THIRD = Keypair.from_seed(b"\x03" * 32, CRYPTO_ED25519)
+FOURTH = Keypair.from_seed(b"\x04" * 32, CRYPTO_ED25519)
 KEYS = LogKeys.of(KEY.public_key).rotated(OTHER.public_key, 100)
 
 
@@ -224,8 +225,8 @@ def test_each_key_has_its_range() -> None:
 @pytest.mark.parametrize(
     ("size", "signer", "reason"),
     [
-        (100, KEY, "signed a checkpoint of 100 events, and may sign those from 0 to 99 only"),
-        (99, OTHER, "signed a checkpoint of 99 events, and may sign those from 100 on only"),
+        (100, KEY, "the checkpoint over 100 is signed by a key replaced after 99"),
+        (99, OTHER, "the checkpoint over 99 is signed by a key that signs from 100 on"),
         (99, THIRD, "is not signed by key"),
         (100, THIRD, "is not signed by key"),
     ],
@@ -243,17 +244,28 @@ def test_both_keys_on_one_note() -> None:
 
 
 def test_a_revoked_key() -> None:
-    """From the revocation on no key signs, until a new one is named."""
-    revoked = KEYS.revoked(200)
-    assert revoked.open(note_of(199, OTHER), ORIGIN).size == 199
-    with pytest.raises(BadSignature, match="may sign those from 100 to 199 only"):
-        revoked.open(note_of(200, OTHER), ORIGIN)
-    with pytest.raises(BadSignature, match="no key that may sign a checkpoint of 200"):
-        revoked.open(note_of(200, THIRD), ORIGIN)
-    with pytest.raises(UsageError, match="its last one is revoked"):
-        revoked.revoked(300)
-    again = LogKeys([*revoked.ranges, KeyRange(THIRD.public_key, 250, None)])
-    assert again.open(note_of(250, THIRD), ORIGIN).size == 250
+    """It counts up to its limit; up to the key after it, none signs."""
+    revoked = KEYS.revoked(THIRD.public_key, 250, 200)
+    assert revoked.current == KeyRange(THIRD.public_key, 250, None)
+    assert revoked.open(note_of(200, OTHER), ORIGIN).size == 200
+    assert revoked.open(note_of(250, THIRD), ORIGIN).size == 250
+    for size in (201, 250):
+        with pytest.raises(BadSignature, match=f"over {size} is signed by a key revoked after 200"):
+            revoked.open(note_of(size, OTHER), ORIGIN)
+    with pytest.raises(BadSignature, match="over 249 is signed by a key that signs from 250 on"):
+        revoked.open(note_of(249, THIRD), ORIGIN)
+    with pytest.raises(BadSignature, match="over 150 is signed by a key replaced after 99"):
+        revoked.open(note_of(150, KEY), ORIGIN)
+    with pytest.raises(BadSignature, match="no key of the log may sign a checkpoint over 220"):
+        revoked.open(note_of(220, FOURTH), ORIGIN)
+
+
+def test_a_key_that_never_counted() -> None:
+    """Revoked from its first checkpoint on; the keys before and after keep their ranges."""
+    keys = KEYS.revoked(THIRD.public_key, 250, 99)
+    assert keys.open(note_of(99, KEY), ORIGIN).size == 99
+    with pytest.raises(BadSignature, match="revoked after 99"):
+        keys.open(note_of(100, OTHER), ORIGIN)
 
 
 def test_an_altered_note_under_keys() -> None:
@@ -271,7 +283,9 @@ def test_an_altered_note_under_keys() -> None:
     [
         lambda: KEYS.rotated(KEY.public_key, 200),
         lambda: KEYS.rotated(THIRD.public_key, 100),
-        lambda: KEYS.revoked(50),
+        lambda: KEYS.revoked(THIRD.public_key, 200, 98),
+        lambda: KEYS.revoked(THIRD.public_key, 200, 200),
+        lambda: KEYS.revoked(KEY.public_key, 200, 150),
         lambda: LogKeys([KeyRange(KEY.public_key, 0, 9), KeyRange(OTHER.public_key, 9, None)]),
         lambda: LogKeys([KeyRange(KEY.public_key, 0, None), KeyRange(OTHER.public_key, 9, None)]),
         lambda: LogKeys([]).rotated(KEY.public_key, 5),

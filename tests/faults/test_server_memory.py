@@ -1,0 +1,79 @@
+"""Thirty volumes in a row: what the server holds in memory and on disk does not grow."""
+
+import os
+import statistics
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from quasar.log.retire import Retired
+from quasar.log.server import NatsServer
+from tests.faults.sealed_volumes import Volumes
+
+pytestmark = [pytest.mark.anyio, pytest.mark.nats]
+
+EVENTS = 12_000
+"""Of a volume: some 4 MB on the server's disk, and as many in its memory."""
+DAYS = 30
+SETTLED = 3
+"""From this day on two volumes are there at once for a while, as on every later day."""
+
+
+@pytest.fixture(autouse=True)
+def _tidy_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Go lets garbage double its heap, which hides what is held; at a tenth it shows."""
+    monkeypatch.setenv("GOGC", "10")
+
+
+class Day(NamedTuple):
+    memory: int
+    """Resident, bytes."""
+    store: int
+    """Bytes of files."""
+
+
+def resident(pid: int) -> int:
+    """Bytes of a process that are in memory."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+
+def files(folder: Path) -> int:
+    """Bytes of all files below; the server goes on removing some behind its answer."""
+    total = 0
+    for at, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(at, name).stat().st_size
+    return total
+
+
+async def live(folder: Path, days: int, *, retiring: bool) -> list[Day]:
+    """A volume a day: written, sealed, followed by the next, checked, taken off the server."""
+    volumes, found = Volumes(folder / "archive"), []
+    async with NatsServer.open(folder / "nats", sync_always=False) as server:
+        for day in range(1, days + 1):
+            await volumes.store(server, day, volumes.write(day, EVENTS))
+            if retiring and day > 1:
+                (done,) = await volumes.retire(server, day)
+                assert isinstance(done, Retired), done
+            found.append(Day(resident(server.process.pid), files(folder / "nats" / "jetstream")))
+    return found
+
+
+@pytest.mark.timeout(180)
+async def test_thirty_days_are_flat(tmp_path: Path) -> None:
+    """Memory and disk: a tenth at most between the first five and the last five settled days."""
+    days = (await live(tmp_path, DAYS, retiring=True))[SETTLED - 1 :]
+    for early, late in zip(zip(*days[:5], strict=True), zip(*days[-5:], strict=True), strict=True):
+        assert statistics.median(late) <= 1.1 * statistics.median(early), days
+
+
+async def test_without_retiring_it_grows(tmp_path: Path) -> None:
+    """The control: eight days of the same, and each leaves its part."""
+    days = await live(tmp_path, 8, retiring=False)
+    early, late = days[SETTLED - 1], days[-1]
+    assert late.memory > 1.3 * early.memory
+    assert late.store > 2.5 * early.store
