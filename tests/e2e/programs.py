@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -136,6 +136,13 @@ def processes_naming(text: str) -> dict[int, str]:
                 if text in command:
                     found[int(folder.name)] = command
     return found
+
+
+def until(process: "subprocess.Popen[bytes]", condition: Callable[[], bool]) -> None:
+    """Wait for what only a program's files tell; it must not end before."""
+    while not condition():
+        with suppress(subprocess.TimeoutExpired):
+            raise AssertionError(f"it ended before, with {process.wait(0.02)}")
 
 
 def interrupt(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:

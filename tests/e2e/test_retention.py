@@ -11,7 +11,7 @@ import pytest
 from quasar.cli.source import volumes_of
 from quasar.events import RoundOpened
 from quasar.events.envelope import decode
-from tests.e2e.programs import QUASAR, interrupt, run, running, subnet, write_policy
+from tests.e2e.programs import QUASAR, interrupt, run, running, subnet, until, write_policy
 
 pytestmark = pytest.mark.nats
 
@@ -39,17 +39,15 @@ def fixture_played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]
         arguments += ["--policy", str(write_policy(work, **QUICK)), "--state", str(state)]
         arguments += ["--volume-events", "60"]
         with running(QUASAR, arguments, log) as process:
-            while not (archive / "2" / "manifest.json").exists():
-                assert process.poll() is None, log.read_text()
+            until(process, (archive / "2" / "manifest.json").exists)
             interrupt(process, signal.SIGKILL)
         resident: dict[int, int] = {}
         with running(QUASAR, arguments, log) as process:
             for volume in range(2, VOLUMES + 1):
-                while not (archive / str(volume) / "manifest.json").exists():
-                    assert process.poll() is None, log.read_text()
+                until(process, (archive / str(volume) / "manifest.json").exists)
                 resident[volume] = bytes_of(process.pid)
-            while f'"volume":{VOLUMES - 1},"events"' not in log.read_text():
-                assert process.poll() is None, log.read_text()
+            retired = f'"volume":{VOLUMES - 1},"events"'
+            until(process, lambda: retired in log.read_text())
             interrupt(process, signal.SIGTERM)
             assert process.wait(30) == 0, log.read_text()
         said = [json.loads(line) for line in log.read_text().splitlines() if line[:1] == "{"]

@@ -13,13 +13,13 @@ from quasar.cli.identity import demo_miner, demo_validator
 from quasar.cli.source import volumes_of
 from quasar.events import LogClosed, RoundOpened, RoundSkipped, RunStarted
 from quasar.events.envelope import decode
-from tests.e2e.programs import interrupt, run, running, subnet, write_policy
+from tests.e2e.programs import interrupt, run, running, subnet, until, write_policy
 
 pytestmark = pytest.mark.nats
 
 SEED = 7
 ROUNDS = 5
-QUICK = {"round_every_blocks = 75 ": "round_every_blocks = 40 "}
+QUICK = {"round_every_blocks = 75 ": "round_every_blocks = 60 "}
 
 
 class Played(NamedTuple):
@@ -43,8 +43,7 @@ def fixture_played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]
         arguments += ["--policy", str(write_policy(work, **QUICK)), "--out", str(archive)]
         arguments += ["--state", str(work / "validator"), "--volume-events", "60"]
         with running("quasar", ["validate", *arguments], work / "validator.log") as process:
-            while not (archive / "2" / "manifest.json").exists():
-                assert process.poll() is None, (work / "validator.log").read_text()
+            until(process, (archive / "2" / "manifest.json").exists)
             interrupt(process, signal.SIGKILL)
         ended = run("validate", *arguments)
         assert ended.code == 0, ended

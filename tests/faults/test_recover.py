@@ -18,6 +18,7 @@ from tests.e2e.programs import (
     run,
     running,
     subnet,
+    until,
     write_policy,
 )
 
@@ -79,8 +80,7 @@ def test_a_running_validator_is_not_recovered(tmp_path: Path) -> None:
         validate = ["validate", "--chain", url, "--seed", str(SEED), "--state", str(state)]
         validate += ["--policy", str(write_policy(tmp_path)), "--out", str(tmp_path / "archive")]
         with running("quasar", validate, tmp_path / "log") as process:
-            while not (tmp_path / "archive" / "1" / "manifest.json").exists():
-                assert process.poll() is None
+            until(process, (tmp_path / "archive" / "1" / "manifest.json").exists)
             refused = run(*validate, "--recover")
             assert refused.code == 75, refused
             assert "stop its validator first" in refused.err
