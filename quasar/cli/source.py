@@ -1,6 +1,5 @@
 """What a person names: a log, a validator, a chain. A slip of the pen is told at once, exit 2."""
 
-import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -8,10 +7,8 @@ from bittensor_core import ss58_decode
 
 from quasar.config import sample_archive
 from quasar.errors import UsageError
+from quasar.log.archive_folders import volumes_of as volumes_of
 from quasar.log.archive_reader import ArchiveLog
-from quasar.log.manifest import NAME as MANIFEST
-
-_NUMBER = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
 def open_source(source: str) -> ArchiveLog:
@@ -26,15 +23,6 @@ def open_volumes(source: str) -> list[ArchiveLog]:
     """
     folder = sample_archive() if source == "sample" else Path(source)
     return volumes_of(folder) or [ArchiveLog(folder)]
-
-
-def volumes_of(folder: Path) -> list[ArchiveLog]:
-    """The archives in a folder: itself, or those in it that have a number for a name."""
-    if (folder / MANIFEST).exists():
-        return [ArchiveLog(folder)]
-    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    numbers = sorted((name for name in names if _NUMBER.fullmatch(name)), key=int)
-    return [ArchiveLog(folder / n) for n in numbers if (folder / n / MANIFEST).exists()]
 
 
 def check_hotkey(text: str) -> None:

@@ -38,6 +38,7 @@ from quasar.supervisor.retention import retain
 from quasar.supervisor.run import End, begin_run, end_run, round_after
 from quasar.supervisor.services import Services, open_services
 from quasar.supervisor.setup import Setup
+from quasar.supervisor.volume import ACTOR as SUPERVISOR
 from quasar.supervisor.volume import (
     Volume,
     current_volume,
@@ -153,10 +154,10 @@ def _actors(
 def _work(volume: Volume, actor: type[MinerProxy] | type[SandboxExecutor]) -> WorkQueue:
     """Its share of the volume's work, which this validator owns."""
     return open_work(
-        volume.logs[actor.name],
+        volume.streams[actor.name],
         actor.name,
         actor.work_slots,
-        owner=volume.log,
+        owner=volume.streams[SUPERVISOR],
         pending=actor.pending,
     )
 

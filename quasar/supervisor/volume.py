@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from quasar.events.signing import log_id_of, log_key_statement
 from quasar.log import Log
 from quasar.log.access import ADMIN, LogServer
 from quasar.log.archive import ArchiveIdentity, ArchiveWriter
+from quasar.log.archive_compare import Acknowledged, KeptLog, compare
 from quasar.log.archive_reader import ArchiveLog
 from quasar.log.jetstream import JetStreamLog
 from quasar.log.manifest import NAME as MANIFEST
@@ -55,9 +56,11 @@ class Volume:
 
     number: int
     logs: Mapping[str, Log]
-    """By actor: the same log, each under the rights of its own user."""
+    """By actor: the same log, each under the rights of its own user; acknowledgements are kept."""
     writer: ArchiveWriter
     before: Handover | None
+    streams: Mapping[str, Log] = field(default_factory=dict)
+    """What stands behind ``logs``, for work consumers."""
 
     @property
     def log(self) -> Log:
@@ -136,18 +139,22 @@ async def open_volume(setup: Setup, server: LogServer, number: int) -> AsyncIter
         log_id=log_id, volume=number, netuid=netuid, hotkey=hotkey, genesis=genesis
     )
     before = handover_of(folder_of(setup, number - 1)) if number > 1 else None
-    with ArchiveWriter.open(folder_of(setup, number), identity) as writer:
+    with (
+        ArchiveWriter.open(folder_of(setup, number), identity) as writer,
+        Acknowledged(setup.state / "acknowledged" / f"{log_id}-{number}") as acknowledged,
+    ):
         writer.withhold("contexts", "regenerated from the revealed seed")
-        async with _open_stream(setup, server, writer) as logs:
-            volume = Volume(number, logs, writer, before)
-            await _refuse_shorter(setup, volume)
+        async with _open_stream(setup, server, writer, acknowledged) as logs:
+            kept = {actor: KeptLog(log, acknowledged) for actor, log in logs.items()}
+            volume = Volume(number, kept, writer, before, logs)
+            await _refuse_loss(setup, volume, acknowledged)
             await _open_log(setup, volume)
             yield volume
 
 
 @asynccontextmanager
 async def _open_stream(
-    setup: Setup, server: LogServer, writer: ArchiveWriter
+    setup: Setup, server: LogServer, writer: ArchiveWriter, acknowledged: Acknowledged
 ) -> AsyncIterator[Mapping[str, Log]]:
     """The volume's stream, made if absent, in the hands of every actor."""
     async with AsyncExitStack() as stack:
@@ -172,25 +179,26 @@ async def _open_stream(
             return log
 
         async with AsyncExitStack() as first:
-            await _restore(setup, await enter(ADMIN, first), writer)
+            await _restore(setup, await enter(ADMIN, first), writer, acknowledged)
         yield {actor: await enter(actor, stack) for actor in SLOTS}
 
 
-async def _restore(setup: Setup, log: JetStreamLog, writer: ArchiveWriter) -> None:
+async def _restore(
+    setup: Setup, log: JetStreamLog, writer: ArchiveWriter, acknowledged: Acknowledged
+) -> None:
     """Put the archive's events into an empty stream, where that was asked for."""
     if setup.recover and await log.head() == 0:
+        acknowledged.forget()
         count = await log.restore(line for _, line in ArchiveLog(writer.folder).verified())
         logger.warning("validator.recovered", volume=writer.identity.volume, events=count)
 
 
-async def _refuse_shorter(setup: Setup, volume: Volume) -> None:
-    """Write nothing after a log that lost what its archive still has."""
-    head, held = await volume.log.head(), volume.writer.size
-    if head < held:
-        raise Damaged(
-            head + 1,
-            f"the archive holds {held} events but the server only {head}; {_mend(setup)}",
-        )
+async def _refuse_loss(setup: Setup, volume: Volume, acknowledged: Acknowledged) -> None:
+    """Write nothing after a log that lost or altered what it must hold."""
+    try:
+        await compare(volume.log, volume.writer, acknowledged)
+    except Damaged as damage:
+        raise Damaged(damage.seq, f"{damage.reason}; {_mend(setup)}") from None
 
 
 def _mend(setup: Setup) -> str:

@@ -7,7 +7,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from quasar.events import Draft, RunEnded, WeightsIntended
+from quasar.events import AnyEvent, Draft, RunEnded, WeightsIntended
 from quasar.log import Log
 from quasar.log.access import ADMIN
 from quasar.log.blobs import MemoryBlobs
@@ -48,7 +48,7 @@ class Office:
         for number in numbers:
             intended = WeightsIntended(epoch=number, attempt=0, block=1)
             ended = RunEnded(run=number, reason="no work")
-            events = [intended, ended]
+            events: list[AnyEvent] = [intended, ended]
             stored = await self.log.append([Draft(actor="w", cause=0, event=e) for e in events])
             seqs.append(stored[0].seq)
         return seqs

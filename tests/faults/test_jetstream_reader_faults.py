@@ -451,7 +451,7 @@ async def test_an_encrypted_connection(tmp_path: Path) -> None:
         address, mark = urlsplit(url.replace("tls://", "nats://")), mark_of("S", "C")
         trusting = ssl.create_default_context(cafile=str(public))
         with anyio.fail_after(10):
-            socket = await connect(address, Login(), mark, trusting)
+            socket = await connect(address, Login(tls=trusting), mark)
             socket.send(b"SUB here 1\r\nPUB here a.S.C.1.1.1 3\r\none\r\n")
             while not socket.runs:
                 await socket.changed()

@@ -27,7 +27,7 @@ from quasar.events import (
 from quasar.events.envelope import decode
 from quasar.log import Log
 from quasar.log.access import ADMIN
-from quasar.log.blobs import FolderBlobs
+from quasar.log.blobs import FolderBlobs, MemoryBlobs
 from quasar.log.jetstream import JetStreamLog
 from quasar.log.jetstream_work import open_work
 from quasar.log.server import NatsServer
@@ -120,7 +120,9 @@ async def open_site(folder: Path) -> AsyncIterator[Site]:
     """A server whose log ends with a reveal: PROGRAMS answers hold programs."""
     world = await revealed(miners=PROGRAMS)
     blobs = FolderBlobs(folder / "blobs")
-    for data in world.log.blobs._held.values():
+    held = world.log.blobs
+    assert isinstance(held, MemoryBlobs)
+    for data in held._held.values():
         blobs.put(data)
     async with (
         NatsServer.open(folder / "nats", sync_always=False) as server,

@@ -23,6 +23,7 @@ print(json.dumps(sorted(sys.modules)))
 """
 BARE = {"actors", "events", "sandbox", "replay"}
 HEAVY = {"nats", "bittensor", "aiohttp", "torch", "numpy", "transformers", "docker", "aiodocker"}
+HEAVY |= {"pyarrow", "duckdb", "datasets", "pandas"}
 
 
 def modules_after(program: str, *arguments: str, cwd: Path = ROOT) -> set[str]:

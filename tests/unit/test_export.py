@@ -1,10 +1,11 @@
 """``quasar export``: nothing is lost, nothing is left behind, and the same log gives the same."""
 
+import errno
 import hashlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,18 +15,19 @@ from quasar.cli import export as command
 from quasar.cli.output import err
 from quasar.cli.run import run
 from quasar.config import sample_archive
-from quasar.errors import CannotJudge, Damaged, MissingExtra, UsageError
+from quasar.errors import CannotJudge, Damaged, LogError, MissingExtra, UsageError
 from quasar.events import EVENT_TYPES, AnswerReceived, AnyEvent, CodeExecuted, TaskAccepted
 from quasar.events.envelope import decode
 from quasar.events.merkle import Tree, leaf_hash
 from quasar.log.archive_reader import ArchiveLog
 from quasar.log.zstd import compress
-from quasar.sinks import tables
+from quasar.sinks import jsonl, parquet, tables
 from quasar.sinks.columns import PLACE, columns_of, reader
+from quasar.sinks.manifest import To
 from quasar.sinks.sink import outline, record
 from tests.forging import played
 from tests.property.event_strategies import events
-from tests.unit.exporting import one_volume, rows, two_volumes, write
+from tests.unit.exporting import need, one_volume, rows, two_volumes, write
 from tests.unit.volume_folder import snapshot, write_volume
 
 PYTHON_TYPES = {"int": int, "float": float, "text": str, "bool": bool}
@@ -102,7 +104,7 @@ def test_the_manifest_lists_every_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("to", ["jsonl", "otlp"])
-def test_the_same_log_gives_the_same_bytes(tmp_path: Path, to: Any) -> None:
+def test_the_same_log_gives_the_same_bytes(tmp_path: Path, to: To) -> None:
     """Twice the same, and no path of this machine in it."""
     logs = one_volume(tmp_path)
     write(logs, to, tmp_path / "one")
@@ -194,6 +196,26 @@ def test_damage_leaves_nothing_behind(tmp_path: Path) -> None:
             write([log], "jsonl", tmp_path / name)
     assert list((tmp_path / "old").iterdir()) == []
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("to", ["jsonl", "parquet", "datasets"])
+def test_a_full_disk_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: To
+) -> None:
+    """One line names the folder and the reason; what was written before is gone."""
+    if to != "jsonl":
+        need("pyarrow")
+    logs = one_volume(tmp_path)
+    for form in (jsonl, parquet):
+        monkeypatch.setattr(form._Writer, "write", refuse)
+    with pytest.raises(LogError, match=f"{tmp_path / 'out'} cannot be written: No space"):
+        write(logs, to, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def refuse(*_: object) -> None:
+    """As a disk does that is full."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @pytest.mark.parametrize(

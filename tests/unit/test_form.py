@@ -23,7 +23,7 @@ class Sample(Part, frozen=True, kw_only=True):
     hotkeys: list[Hotkey]
 
 
-GOOD = {"name": "factbook@1", "other": None, "hotkeys": [HOTKEY]}
+GOOD: dict[str, Any] = {"name": "factbook@1", "other": None, "hotkeys": [HOTKEY]}
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 import quasar.replay
 from quasar.errors import CannotJudge, Damaged, UsageError
 from quasar.events import AnswerScored, LogOpened, RoundScored
+from quasar.log.archive_folders import volumes_of
 from quasar.log.archive_reader import ArchiveLog
-from quasar.log.volumes import volumes_of
 from quasar.log.zstd import compress
 from quasar.replay import Until, audit, open_log, replay, simulate
 from tests.forging import played
