@@ -10,7 +10,7 @@ import structlog
 from quasar.chain import Block, ChainReader
 from quasar.events import AnyEvent
 from quasar.events.envelope import Draft
-from quasar.log import MAX_STEP, Log, Stored
+from quasar.log import MAX_STEP, InRuns, Log, Stored
 from quasar.rules.machine import Recorded, Rule
 
 S = TypeVar("S")
@@ -20,8 +20,13 @@ logger = structlog.get_logger()
 
 async def recorded(log: Log, after: int = 0) -> AsyncIterator[Recorded]:
     """Decoded events, in log order."""
-    async for seq, line in log.read(after):
-        yield Recorded(seq, line)
+    if isinstance(log, InRuns):  # it saves one step of a generator an event
+        async for first, lines in log.runs(after):
+            for seq, line in enumerate(lines, first):
+                yield Recorded(seq, line)
+    else:
+        async for seq, line in log.read(after):
+            yield Recorded(seq, line)
 
 
 async def append_all(log: Log, drafts: Sequence[Draft]) -> list[Stored]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 from quasar.errors import CannotJudge, UsageError
-from quasar.events.base import NAME, Count, Name
+from quasar.events.base import Count, Name, Part
 from quasar.events.catalogue import EVENT_TYPES, AnyEvent
 
 MAX_EVENT_BYTES = 65_535
@@ -25,7 +25,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     event: AnyEvent
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Envelope(Part, frozen=True, kw_only=True):
     """An event with its place and origin."""
 
     key: str
@@ -35,10 +35,6 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     actor: Name
     cause: Count
     event: AnyEvent
-
-    def __post_init__(self) -> None:
-        if self.actor not in NAME.known:
-            NAME.match("actor", self.actor)
 
 
 class _Outline(msgspec.Struct, frozen=True):

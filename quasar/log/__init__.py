@@ -1,7 +1,7 @@
 """The log: one total order of write-once events."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from quasar.events.blobs import Blobs
 from quasar.events.envelope import Draft
@@ -48,6 +48,15 @@ class Log(Protocol):
 
     async def head(self) -> int:
         """Number of the newest event; 0 for an empty log."""
+        ...
+
+
+@runtime_checkable
+class InRuns(Protocol):
+    """A log that gives together what came together."""
+
+    def runs(self, after: int = 0) -> AsyncIterator[tuple[int, list[bytes]]]:
+        """As ``Log.read``, but lines that follow each other, with the number of the first."""
         ...
 
 

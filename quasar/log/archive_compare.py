@@ -17,7 +17,7 @@ from quasar.errors import Damaged
 from quasar.events.blobs import Blobs
 from quasar.events.envelope import Draft
 from quasar.events.merkle import Tree, leaf_hash
-from quasar.log import Log, Stored
+from quasar.log import InRuns, Log, Stored
 from quasar.log.archive_writer import ArchiveWriter
 from quasar.log.files import make_folder
 
@@ -67,6 +67,8 @@ class KeptLog:
         self._acknowledged = acknowledged
         self.read = log.read
         self.head = log.head
+        if isinstance(log, InRuns):
+            self.runs = log.runs
 
     @property
     def blobs(self) -> Blobs:

@@ -11,7 +11,10 @@ class Bell:
 
     def ring(self) -> None:
         """Wake all who wait now."""
-        for event in self._waiting:
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, set()  # ring often, wake once
+        for event in waiting:
             event.set()
 
     async def wait(self) -> None:

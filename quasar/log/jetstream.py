@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from itertools import islice
 from secrets import token_hex
 from typing import Any
@@ -132,8 +132,15 @@ class JetStreamLog:
             stored += len(held)
         return stored
 
-    def read(self, after: int = 0) -> AsyncGenerator[tuple[int, bytes], None]:
+    async def read(self, after: int = 0) -> AsyncGenerator[tuple[int, bytes], None]:
         """As ``Log.read``; goes on for ever, also over lost connections."""
+        async with aclosing(self.runs(after)) as runs:
+            async for first, lines in runs:
+                for seq, line in enumerate(lines, first):
+                    yield seq, line
+
+    def runs(self, after: int = 0) -> AsyncGenerator[tuple[int, list[bytes]], None]:
+        """As ``read``, but what comes together is given together, with the first one's number."""
         return read(self._wire, self._stream, after)
 
     async def head(self) -> int:

@@ -18,7 +18,7 @@ from quasar.log.jetstream_frames import Run, mark_of
 from quasar.log.jetstream_socket import LoginRefused, Lost, Socket, connect
 from quasar.log.jetstream_wire import Wire
 
-_BATCH = 2000
+_BATCH = 10_000
 """Events asked for at a time; at most three times as many are in memory."""
 _BATCH_BYTES = 8 * 2**20
 """A request ends early where its events are that long; at most four such are in memory."""
@@ -35,8 +35,11 @@ _PASSING = (b"404", b"408")
 _NOT_OVER = ("Message Size Exceeds MaxBytes", "Batch Completed")
 
 
-async def read(wire: Wire, stream: str, after: int) -> AsyncGenerator[tuple[int, bytes], None]:
-    """Events above ``after``, for ever. Raises Damaged where one is missing."""
+async def read(wire: Wire, stream: str, after: int) -> AsyncGenerator[Run, None]:
+    """Events above ``after``, for ever, as they come: the first one's number, and the lines.
+
+    Raises Damaged where one is missing.
+    """
     seq = after
     while True:
         await wire.connected()
@@ -51,9 +54,9 @@ async def read(wire: Wire, stream: str, after: int) -> AsyncGenerator[tuple[int,
                             if seq >= start:  # lost on the way, or in the stream: ask again
                                 raise Lost(f"event {seq + 1} did not come")
                             raise Damaged(start, f"missing; the next in {stream} is {first}")
-                        for line in lines[seq + 1 - first :]:  # it may begin before what is asked
-                            seq += 1
-                            yield seq, line
+                        if new := lines[seq + 1 - first :]:  # it may begin before what is asked
+                            yield seq + 1, new
+                            seq += len(new)
         except (Lost, Unanswered):
             await anyio.sleep(_PAUSE_S)
 

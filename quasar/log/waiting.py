@@ -55,16 +55,25 @@ class Queue:
         """The next steps that fit in one batch. A slot stands in it only once."""
         group: list[WaitingStep] = []
         slots: set[str] = set()
-        steps, size = self._steps, 0
-        while steps:
-            step = steps[0]
+        steps, events, size = self._steps, 0, 0
+        for step in steps:
             entries = step.entries
-            own = {e.slot for e in entries} if len(entries) > 1 else {entries[0].slot}
+            events += len(entries)
             size += step.size
-            full = len(slots) + len(own) > MAX_STEP or size > _GROUP_BYTES
-            if group and (full or not slots.isdisjoint(own)):
+            if group and (events > MAX_STEP or size > _GROUP_BYTES):
                 break
-            slots |= own
-            group.append(steps.popleft())
+            if len(entries) == 1:
+                slot = entries[0].slot
+                if slot in slots:
+                    break
+                slots.add(slot)
+            else:
+                own = {e.slot for e in entries}
+                if not slots.isdisjoint(own):
+                    break
+                slots |= own
+            group.append(step)
+        for _ in group:
+            steps.popleft()
         self.events -= len(slots)
         return group

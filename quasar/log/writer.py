@@ -87,9 +87,10 @@ class LogWriter:
             waiting = self._put(step, deadline)
         try:
             return await waiting.answer
-        finally:
+        except BaseException:
             if waiting in self._live:
                 self._drop(waiting, [])
+            raise
 
     def _put(self, step: Sequence[Draft], deadline: float) -> WaitingStep:
         if self._closed:

@@ -1,7 +1,6 @@
 """The shape of a rule: a fold over the log, and decisions that follow from it."""
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Protocol, TypeVar
 
 from quasar.events import AnyEvent, Event
@@ -15,6 +14,8 @@ S = TypeVar("S")
 class Recorded:
     """A stored event as rules see it."""
 
+    __slots__ = ("envelope", "event", "line", "seq")
+
     def __init__(self, seq: int, line: bytes, envelope: Envelope | None = None) -> None:
         self.seq = seq
         self.line = line
@@ -23,7 +24,7 @@ class Recorded:
         self.event: AnyEvent = newest(stored) if UPCASTERS else stored
         """In the newest schema; ``envelope.event`` is as stored."""
 
-    @cached_property
+    @property
     def payload(self) -> bytes:
         """The event's own bytes, as stored."""
         return payload_of(self.line)

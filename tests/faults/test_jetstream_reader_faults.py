@@ -200,7 +200,7 @@ async def test_connections_that_end_after_any_byte(
     async with behind(server, 10_000) as (proxy, wire):
         proxy.still = still
         proxy.allowance = lambda: next(allowances, float("inf"))
-        async with aclosing(read(wire, STREAM, 0)) as reader:
+        async with aclosing(one_by_one(wire, STREAM)) as reader:
             await take(reader, 1, 10_000)
         assert proxy.made > 5
 
@@ -210,7 +210,7 @@ async def test_a_network_that_drops_everything(server: NatsServer) -> None:
     async with (
         behind(server, 5_000) as (proxy, wire),
         opened(server.url, login_of(server)) as log,
-        aclosing(read(wire, STREAM, 0)) as reader,
+        aclosing(one_by_one(wire, STREAM)) as reader,
     ):
         await take(reader, 1, 2_500)
         await proxy.cut()
@@ -220,6 +220,14 @@ async def test_a_network_that_drops_everything(server: NatsServer) -> None:
             await anyio.wait_all_tasks_blocked()
             await proxy.cut()
             await fill(log, 5_001, 5_010)
+
+
+async def one_by_one(wire: Wire, stream: str) -> AsyncGenerator[tuple[int, bytes], None]:
+    """Events with their numbers, as a log reads them."""
+    async with aclosing(read(wire, stream, 0)) as runs:
+        async for first, lines in runs:
+            for seq, line in enumerate(lines, first):
+                yield seq, line
 
 
 def skipping(monkeypatch: pytest.MonkeyPatch, number: int, times: int) -> list[int]:
@@ -277,7 +285,7 @@ async def test_an_event_deleted_in_the_middle(server: NatsServer) -> None:
         while (await wire.api("STREAM.INFO.S", None))["state"]["last_seq"] < 5:
             pass
         await wire.api("STREAM.MSG.DELETE.S", {"seq": 3})
-        async with aclosing(read(wire, "S", 0)) as reader:
+        async with aclosing(one_by_one(wire, "S")) as reader:
             with anyio.fail_after(10):
                 assert [await anext(reader) for _ in range(2)] == [(1, b"{}"), (2, b"{}")]
                 with pytest.raises(Damaged, match="event 3: missing; the next in S is 4"):
