@@ -47,14 +47,16 @@ class ScoringRound:
     secret: bytes = b""
     """Known once the round is revealed."""
     accepted: set[tuple[int, str]] = field(default_factory=set)
+    reached: set[str] = field(default_factory=set)
+    """Who accepted anything."""
     outcomes: dict[tuple[int, str], Outcome] = field(default_factory=dict)
     scores: dict[tuple[int, str], Score] = field(default_factory=dict)
 
     @property
     def reached_enough(self) -> bool:
         """Whether enough participants accepted something to call the rest unreachable."""
-        reached = len({hotkey for _, hotkey in self.accepted})
-        return reached >= self.policy.scoring.reached_share * len(self.opened.participants)
+        enough = self.policy.scoring.reached_share * len(self.opened.participants)
+        return len(self.reached) >= enough
 
 
 @dataclass
@@ -118,6 +120,7 @@ class ScoringRule:
                         current.beacon_hash = block_hash
             case TaskAccepted(acceptance=a):
                 state.rounds[a.round].accepted.add((a.task, a.hotkey))
+                state.rounds[a.round].reached.add(a.hotkey)
             case AnswerReceived() | AnswerAbandoned() as outcome:
                 key = (outcome.task, outcome.hotkey)
                 state.rounds[outcome.round].outcomes[key] = outcome
