@@ -48,7 +48,22 @@ class Formed(msgspec.Struct, frozen=True, gc=False):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        cls.__post_init__ = _check_of(cls)  # type: ignore[attr-defined]
+        inherited = getattr(cls, "__post_init__", None)
+        own = inherited if "__post_init__" in cls.__dict__ else getattr(inherited, "own", None)
+        cls.__post_init__ = _after(own, _check_of(cls))  # type: ignore[attr-defined]
+
+
+def _after(own: Callable[[Any], None] | None, check: Callable[[Any], None]) -> Any:
+    """What a class does itself, whose words may be better, and then the check."""
+    if own is None:
+        return check
+
+    def both(self: Any) -> None:
+        own(self)
+        check(self)
+
+    both.own = own  # type: ignore[attr-defined]
+    return both
 
 
 def _check_of(cls: type) -> Callable[[Any], None]:

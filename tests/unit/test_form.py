@@ -54,6 +54,28 @@ def test_a_good_struct_is_made_and_decoded() -> None:
         assert msgspec.json.decode(msgspec.json.encode(made), type=Sample) == made
 
 
+class Limited(Sample, frozen=True, kw_only=True):
+    count: int
+
+    def __post_init__(self) -> None:
+        if self.count > 1:
+            raise ValueError("more than one")
+
+
+class Longer(Limited, frozen=True, kw_only=True):
+    last: Name
+
+
+@pytest.mark.parametrize("cls", [Limited, Longer])
+def test_what_a_class_checks_itself_comes_first(cls: type[Sample]) -> None:
+    """Its own limits hold beside the forms, in classes made from it too."""
+    fields = {**GOOD, "count": 1} | ({"last": "z"} if cls is Longer else {})
+    cls(**fields)
+    for wrong, said in ({"count": 2}, "more than one"), ({"name": "A B"}, "`name`"):
+        with pytest.raises(msgspec.ValidationError, match=said):
+            msgspec.json.decode(msgspec.json.encode(fields | wrong), type=cls)
+
+
 def test_few_texts_are_remembered() -> None:
     """However many a stranger sends."""
     form = Form("[0-9]+")
