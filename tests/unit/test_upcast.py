@@ -151,7 +151,7 @@ def test_none_is_released() -> None:
     assert not UPCASTERS
     seen = Recorded(1, world().lines[0])
     assert seen.event is seen.envelope.event
-    assert seen.decided is seen.payload
+    assert seen.decided == seen.payload
 
 
 @pytest.mark.usefixtures("newer_program")
