@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from quasar.errors import CannotJudge, Damaged
+from quasar.errors import Damaged
 from quasar.events.envelope import decode
 from quasar.events.log import LogOpened
 from quasar.events.note import BadSignature
@@ -27,12 +27,13 @@ class Opening(NamedTuple):
 def read_opening(line: bytes, hotkey: str | None = None) -> Opening:
     """Event 1, once the hotkey's signature on the log key is verified.
 
-    Raises Damaged for a line that opens no log or whose hotkey did not sign its log key, and
-    BadSignature where ``hotkey`` is given and the log is another one's.
+    Raises Damaged for a line that opens no log or whose hotkey did not sign its log key,
+    CannotJudge for one that a newer program wrote, and BadSignature where ``hotkey`` is given and
+    the log is another one's.
     """
     try:
         opened = decode(line).event
-    except (msgspec.DecodeError, CannotJudge) as problem:
+    except msgspec.DecodeError as problem:
         raise Damaged(1, f"not an event: {problem}") from None
     if not isinstance(opened, LogOpened):
         raise Damaged(1, "no LogOpened, so no key to check the checkpoint with")

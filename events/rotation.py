@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from quasar.errors import CannotJudge, Damaged, UsageError
+from quasar.errors import Damaged, UsageError
 from quasar.events.envelope import decode
 from quasar.events.log import LogKeyRotated
 from quasar.events.note import LogKeys
@@ -46,13 +46,14 @@ def rotate_keys(keys: LogKeys, opening: Opening, seq: int, event: LogKeyRotated)
 def keys_after(opening: Opening, rotations: Iterable[tuple[int, bytes]]) -> LogKeys:
     """The keys of a log, from its lines with rotations and their numbers, in order.
 
-    Raises Damaged as ``rotate_keys``, and for a line that is no event.
+    Raises Damaged as ``rotate_keys``, and for a line that is no event; CannotJudge for one that a
+    newer program wrote.
     """
     keys = LogKeys.of(opening.log_key)
     for seq, line in rotations:
         try:
             event = decode(line).event
-        except (msgspec.DecodeError, CannotJudge) as problem:
+        except msgspec.DecodeError as problem:
             raise Damaged(seq, f"not an event: {problem}") from None
         if isinstance(event, LogKeyRotated):
             keys = rotate_keys(keys, opening, seq, event)

@@ -84,5 +84,5 @@ def _newest(log: ArchiveLog) -> int | None:
 def _keys(log: ArchiveLog) -> list[KeyShown]:
     try:
         return show_keys(archive_keys(log))
-    except Damaged:
+    except (Damaged, CannotJudge):
         return []

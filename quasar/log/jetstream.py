@@ -86,7 +86,7 @@ class JetStreamLog:
     @property
     def place(self) -> tuple[Wire, str, str]:
         """The connection, the stream, and how its subjects begin."""
-        return self._wire, self._stream, self._stream.lower().replace("-", ".")
+        return self._wire, self._stream, self._subject
 
     def append(self, step: Sequence[Draft]) -> Coroutine[Any, Any, list[Stored]]:
         """As ``Log.append``. After LogError or a cancellation the step may still be stored.

@@ -13,6 +13,7 @@ from quasar.cli.identity import demo_validator
 from quasar.cli.source import volumes_of
 from quasar.events import AnyEvent, LogKeyRotated, LogOpened, RunStarted
 from quasar.events.envelope import decode
+from quasar.log.archive_reader import ArchiveLog
 from tests.e2e.programs import QUASAR, interrupt, newest_volume, run, running, subnet, write_policy
 from tests.e2e.test_backup import SEED, validating, write_wallet
 
@@ -48,9 +49,9 @@ def fixture_played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]
         arguments = validating(url, work, work)
         limit = arguments.index("--volume-events") + 1
         arguments[limit] = "100000"
-        kill_at(12, arguments, work)
+        kill_after(LogOpened.__name__, 12, arguments, work)
         rotated = key("rotate", state, "--out", out)["key"]
-        kill_at(60, arguments, work)
+        kill_after(rotated, 60, arguments, work)
         revoked = key("revoke", state, "--out", out, "--since", "10")["key"]
         arguments[limit] = "60"  # so this volume closes at once, and the next one plays
         ended = run(*arguments, "--once", "1", timeout_s=100)
@@ -60,15 +61,23 @@ def fixture_played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]
         yield Played(state, out, json.loads(audited.out), [rotated, revoked])
 
 
-def kill_at(size: int, arguments: list[str], work: Path) -> None:
-    """Let a validator write so many events, the key's own and those of its run, and kill it."""
-    out = work / "out"
-    before = newest_volume(out).manifest.last if out.exists() else 0
+def kill_after(text: str, size: int, arguments: list[str], work: Path) -> None:
+    """Let a validator write so many events, with the text in one that others follow; kill it.
+
+    Where it was killed before, the archive first takes what the stream is ahead by: many events
+    may come before the key's own.
+    """
     with running(QUASAR, arguments, work / "validator.log") as process:
-        while not volumes_of(out) or newest_volume(out).manifest.last < max(size, before + 5):
+        while not (volumes_of(work / "out") and _holds(newest_volume(work / "out"), text, size)):
             assert process.poll() is None, (work / "validator.log").read_text()
             time.sleep(0.05)
         interrupt(process, signal.SIGKILL)
+
+
+def _holds(log: ArchiveLog, text: str, size: int) -> bool:
+    if log.manifest.last < size:
+        return False
+    return any(text.encode() in line for seq, line in log.lines() if seq <= log.manifest.last - 5)
 
 
 def events(played: Played, number: int) -> list[AnyEvent]:

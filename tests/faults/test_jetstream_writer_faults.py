@@ -26,6 +26,7 @@ from quasar.log.jetstream_stream import stream_config
 from quasar.log.jetstream_wire import Wire
 from quasar.log.server import NatsServer
 from quasar.log.server_program import find_server
+from tests.faults.log_faults import everything
 
 pytestmark = [pytest.mark.anyio, pytest.mark.nats]
 
@@ -100,18 +101,6 @@ class Load:
                 first = place.get(step[0])
                 expected = [None if first is None else first + i for i in range(len(step))]
                 assert [place.get(run) for run in step] == expected
-
-
-async def everything(log: JetStreamLog) -> list[bytes]:
-    lines: list[bytes] = []
-    head = await log.head()
-    with anyio.fail_after(30):
-        async with aclosing(log.read()) as reader:
-            while len(lines) < head:
-                seq, line = await anext(reader)
-                lines.append(line)
-                assert seq == len(lines)
-    return lines
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -1,8 +1,6 @@
 """Thirty volumes in a row: what the server holds in memory and on disk does not grow."""
 
-import os
 import statistics
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +9,7 @@ import pytest
 from quasar.log.retire import Retired
 from quasar.log.server import NatsServer
 from tests.faults.sealed_volumes import Volumes
+from tests.measuring import files, resident
 
 pytestmark = [pytest.mark.anyio, pytest.mark.nats]
 
@@ -32,22 +31,6 @@ class Day(NamedTuple):
     """Resident, bytes."""
     store: int
     """Bytes of files."""
-
-
-def resident(pid: int) -> int:
-    """Bytes of a process that are in memory."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
-
-
-def files(folder: Path) -> int:
-    """Bytes of all files below; the server goes on removing some behind its answer."""
-    total = 0
-    for at, _, names in os.walk(folder):
-        for name in names:
-            with suppress(FileNotFoundError):
-                total += Path(at, name).stat().st_size
-    return total
 
 
 async def live(folder: Path, days: int, *, retiring: bool) -> list[Day]:

@@ -6,9 +6,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from quasar.errors import Damaged
+from quasar.errors import CannotJudge, Damaged
 from quasar.events.exhibits import open_file
 from quasar.events.note import BadSignature, LogKeys, parse_checkpoint
+from quasar.events.opening import read_opening
+from quasar.events.rotation import keys_after
 from quasar.events.signing import Signer
 from quasar.log.archive import ArchiveLog, ArchiveWriter
 from quasar.log.describe import describe
@@ -94,6 +96,19 @@ def test_rotations_come_from_other_processes(tmp_path: Path) -> None:
         fill(writer, told.world, told.world.lines, told.notes)
     found = verify_archive(tmp_path / "archive", processes=3)
     assert [key.state for key in found.keys] == ["rotated", "revoked", "in use"]
+
+
+def test_what_a_newer_program_wrote_is_not_called_damaged(good: Path) -> None:
+    """Neither an opening nor a rotation of a kind that this program does not know."""
+    lines = dict(ArchiveLog(good).lines())
+    opening = read_opening(lines[1])
+    with pytest.raises(CannotJudge, match="LogOpened2"):
+        read_opening(lines[1].replace(b'"type":"LogOpened"', b'"type":"LogOpened2"'))
+    seq = rotated().second
+    newer = lines[seq].replace(b'"type":"LogKeyRotated"', b'"type":"LogKeyRotated2"')
+    assert newer != lines[seq]
+    with pytest.raises(CannotJudge, match="LogKeyRotated2"):
+        keys_after(opening, [(seq, newer)])
 
 
 def test_proofs_show_the_keys(good: Path) -> None:
