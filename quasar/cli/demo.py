@@ -28,11 +28,11 @@ from quasar.sandbox import probe_engine
 
 STOPPED = 130
 """Exit code after Ctrl-C or SIGTERM."""
-ENGINES = ("extractive", "extractive", "random", "empty")
+ENGINES = ("extractive", "truncated", "random", "empty")
 POLICY = "readme-v1"
 
 START_S = 20
-TOKENS_PER_S = 450_000
+TOKENS_PER_S = 3_000_000
 """Of all contexts together: made, sent, read and checked again, on two cores."""
 MODEL_ANSWER_S = 7
 """Of a small language model, which answers one after the other."""
@@ -63,7 +63,7 @@ def demo(
     seed
         Hotkeys, secrets and blocks derive from it.
     engine
-        What all miners run; else extractive, extractive, random, empty, in turn.
+        What all miners run; else extractive, truncated, random, empty, in turn.
     policy
         A policy that ships with the package, or a file; else readme-v1, with --full full-v1.
     out

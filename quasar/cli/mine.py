@@ -52,7 +52,8 @@ def mine(
     engine
         What answers: extractive (reads the context, no model), transformers:FOLDER (a language
         model, see `quasar model get`), reader:FOLDER (the same, on the lines nearest to the
-        question), empty or random (for contrast).
+        question), truncated (extractive with a window of 64k tokens), empty or random (for
+        contrast).
     model
         A language model instead: one of `quasar model get`, a folder, or a name on the model hub.
     state

@@ -8,7 +8,7 @@ from quasar.errors import UsageError
 from quasar.inference.answered import Answered as Answered
 from quasar.inference.answered import Reporting
 from quasar.inference.baselines import Empty, Random
-from quasar.inference.extractive import Extractive
+from quasar.inference.extractive import Extractive, Truncated
 from quasar.inference.reader import ReaderEngine
 from quasar.inference.transformers import TransformersEngine
 
@@ -28,6 +28,7 @@ class Engine(Protocol):
 
 ENGINES: dict[str, Callable[[], Engine]] = {
     "extractive": Extractive,
+    "truncated": Truncated,
     "random": Random,
     "empty": Empty,
 }

@@ -12,7 +12,7 @@ from tests.e2e.programs import Result, run
 from tests.tampering import ARCHIVE_KINDS, EVENTS, HOTKEY, make_archive
 
 SIGNER = ArchiveLog(sample_archive()).manifest.hotkey
-MINER = "5CDCYM"
+MINER = "5FZQ47"
 ALICE = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"
 
 
@@ -41,7 +41,7 @@ def test_a_score_in_words(score: Path, tmp_path: Path) -> None:
     ran = run("proof", "verify", str(alone))
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("PROVED  ")
-    for part in (SIGNER, "reward 1", "internet users", "ANSWER: 99235", "signed by the miner"):
+    for part in (SIGNER, "reward 1", "HIV/AIDS", "ANSWER: 9025364", "signed by the miner"):
         assert part in ran.out
     assert ran.out.count("not proved") == 2
     assert "--hotkey checks it" in ran.out
@@ -53,7 +53,7 @@ def test_a_score_for_programs(score: Path) -> None:
     told = json.loads(run("proof", "verify", str(score), "--json").out)
     assert (told["result"], told["kind"], told["hotkey"]) == ("proved", "score", SIGNER)
     assert told["score"]["reward"] == 1.0
-    assert told["outcome"]["text"] == "ANSWER: 99235"
+    assert told["outcome"]["text"] == "ANSWER: 9025364"
     assert told["signed_by_miner"]
     assert not told["pinned"]
 
@@ -73,7 +73,7 @@ def test_an_event(tmp_path: Path) -> None:
     assert (
         json.loads(run("proof", "inclusion", "sample", "50", "--json").out)["proof"] == printed.out
     )
-    assert "event 50 stands in the log of 3999 events" in run("proof", "verify", str(file)).out
+    assert "event 50 stands in the log of 4166 events" in run("proof", "verify", str(file)).out
 
 
 def test_an_event_under_an_older_checkpoint(tmp_path: Path) -> None:
@@ -88,9 +88,9 @@ def test_growth(tmp_path: Path) -> None:
     file, note = tmp_path / "grown.tlog-proof", tmp_path / "kept.txt"
     shutil.copy(sample_archive() / "checkpoints" / "260", note)
     for old in ("260", str(note)):
-        assert run("proof", "consistency", "sample", old, "274", "-o", str(file)).code == 0
+        assert run("proof", "consistency", "sample", old, "275", "-o", str(file)).code == 0
         ran = run("proof", "verify", str(file))
-        assert "the log of 274 events begins with that of 260" in ran.out
+        assert "the log of 275 events begins with that of 260" in ran.out
 
 
 def test_a_rewritten_log(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_an_altered_proof(score: Path, tmp_path: Path) -> None:
         (["verify", "nowhere"], "cannot be read"),
         (["verify", str(sample_archive() / "checkpoint")], "this is not a proof"),
         (["verify", str(sample_archive() / "tile" / "0" / "000")], "it is not UTF-8"),
-        (["inclusion", "sample", "4000"], "it covers 1 to 3999"),
+        (["inclusion", "sample", "4167"], "it covers 1 to 4166"),
         (["inclusion", "sample", "5", "--checkpoint", "6"], "no checkpoint over 6 events"),
         (["inclusion", "sample", "5", "-o", "/dev/null/x"], "cannot be written"),
         (["score", "sample", MINER, "3"], "is not ROUND.TASK"),

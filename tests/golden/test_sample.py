@@ -6,8 +6,8 @@ from quasar.config import sample_archive
 from quasar.log.archive_reader import ArchiveLog
 from quasar.replay import audit
 
-ROOT = "a94afc6d22606ad8513b8e7c84f15e929028cafd32cbb9a42c09a378d6f5d399"
-HOTKEY = "5EnbSUSx4zSQkxQj6f8ymtw3f2EiycTvCwDaF6QYLWpAaFcs"
+ROOT = "1a7c66d89eef253a961dce388e8acae3a542861974df1add16b644f5bbc67afd"
+HOTKEY = "5CVVzyF9wNS2fiooijXGGniMGXA2pFKZbfv7WjZePgsA574m"
 
 
 @pytest.mark.anyio
@@ -16,7 +16,7 @@ async def test_the_sample_replays() -> None:
     report = await audit(ArchiveLog(sample_archive()), hotkey=HOTKEY)
     assert report.first_divergence is None
     assert report.checkpoint_root == ROOT
-    assert (report.events, report.decisions.equal, report.scores.equal) == (3999, 1928, 876)
+    assert (report.events, report.decisions.equal, report.scores.equal) == (4166, 1923, 876)
     assert report.decisions.checked == report.decisions.equal
     assert report.signer is not None
     assert report.signer.pinned

@@ -26,7 +26,7 @@ def test_registry_gives_engines_by_name(name: str) -> None:
 
 def test_unknown_engine_lists_the_choices() -> None:
     """The error names what can be chosen."""
-    known = "extractive, random, empty, transformers:FOLDER, reader:FOLDER"
+    known = "extractive, truncated, random, empty, transformers:FOLDER, reader:FOLDER"
     for look in (engine, check_engine):
         with pytest.raises(UsageError, match=f"'gpt': choose one of {known}"):
             look("gpt")
@@ -80,6 +80,14 @@ def test_random_depends_on_the_question_only() -> None:
     pick = engine("random").answer
     assert pick(STORY, "How many?", 100) == pick(STORY, "How many?", 100)
     assert len({pick(STORY, f"How many {i}?", 100) for i in range(20)}) > 2
+
+
+def test_truncated_reads_the_beginning_only() -> None:
+    """What stands in its window it finds, what stands behind it does not."""
+    noise = "The mill turned slowly that day.\n" * 10_000
+    asked = "When does the ferry leave? A number."
+    assert engine("truncated").answer(STORY + noise, asked, 100) != ""
+    assert engine("truncated").answer(noise + STORY, asked, 100) == ""
 
 
 def test_accuracy_on_tasks() -> None:

@@ -50,13 +50,13 @@ def test_the_events_of_a_round_are_those_of_the_sample() -> None:
 
 
 def test_the_blocks_are_those_of_the_sample() -> None:
-    """Up to block 900, before its chain was slow: headers and metagraphs, equal."""
-    events = [e for e in sample() if getattr(e, "number", 901) <= 900]
+    """Up to block 200, before its machine was busy: headers and metagraphs, equal."""
+    events = [e for e in sample() if getattr(e, "number", 201) <= 200]
     found = counted(events)
-    blocks = f.observed_blocks(README.cadence, 900, epoch_blocks=25)
-    assert found["BlockObserved"] == blocks.observed == 192
-    assert found["MetagraphObserved"] == blocks.metagraphs == 37
-    assert (blocks.rounds, blocks.epochs) == (12, 36)
+    blocks = f.observed_blocks(README.cadence, 200, epoch_blocks=25)
+    assert found["BlockObserved"] == blocks.observed == 43
+    assert found["MetagraphObserved"] == blocks.metagraphs == 9
+    assert (blocks.rounds, blocks.epochs) == (2, 8)
 
 
 def test_the_events_of_a_played_round_with_another_policy() -> None:
@@ -192,7 +192,7 @@ def test_a_forecast_measures_the_archive_it_gets(
         shown.append(json.loads(capsys.readouterr().out))
     constants, of_sample, of_folder = (s["typical"] for s in shown)
     assert len({s["typical"]["events"] for s in shown}) == 1
-    assert constants["archive"] == pytest.approx(of_sample["archive"], rel=0.02)
+    assert constants["archive"] == pytest.approx(of_sample["archive"], rel=0.05)
     assert of_folder["archive"] != constants["archive"]
 
 
