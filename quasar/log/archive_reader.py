@@ -71,7 +71,7 @@ class ArchiveLog:
         after all good ones before it. A line that was exchanged for another is not seen here:
         compare with ``leaf_hashes``, or use ``verified``.
         """
-        for segment in self._segments():
+        for segment in self.segments():
             if segment.last > after:
                 for seq, line in self._segment_lines(segment):
                     if seq > after:
@@ -127,7 +127,7 @@ class ArchiveLog:
     def segment_end(self, segment: Segment) -> int:
         """Offset in the segment's file behind the frame with its last event. Raises Damaged."""
         seq = segment.first - 1
-        with self._open(segment) as file:
+        with self.open_segment(segment) as file:
             for chunk in unpack(file):
                 seq += chunk.data.count(b"\n")
                 if seq >= segment.last and chunk.end is not None:
@@ -139,7 +139,7 @@ class ArchiveLog:
         names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
         return [int(name) for name in names if _SIZE.fullmatch(name)]
 
-    def _segments(self) -> Iterator[Segment]:
+    def segments(self) -> Iterator[Segment]:
         """The segments of the manifest, which must follow one another from event 1."""
         follows = 1
         for segment in self.manifest.segments:
@@ -161,7 +161,7 @@ class ArchiveLog:
     def _segment_lines(self, segment: Segment) -> Iterator[tuple[int, bytes]]:
         seq = segment.first
         try:
-            with self._open(segment) as file:
+            with self.open_segment(segment) as file:
                 for line in split(unpack(file), MAX_EVENT_BYTES):
                     if seq > segment.last:
                         return self._check_growing(segment)
@@ -176,7 +176,8 @@ class ArchiveLog:
             raise Damaged(seq, f"segments/{segment.name} ends before it")
         return None
 
-    def _open(self, segment: Segment) -> BinaryIO:
+    def open_segment(self, segment: Segment) -> BinaryIO:
+        """The file of a segment. Raises Damaged where it cannot be opened."""
         name = f"segments/{segment.name}"
         try:
             return open_regular(self.folder, name)

@@ -109,8 +109,8 @@ class _Unpacker:
             held += self._step(decoder)
             empty = empty and not held
             if len(held) > HELD_BYTES:
-                yield Chunk(bytes(held), None)
-                held.clear()
+                data, held = bytes(held), bytearray()  # not held twice while its reader works
+                yield Chunk(data, None)
         if empty:
             raise BadFrame("a frame is empty")
         self._packed = decoder.unused_data

@@ -6,11 +6,11 @@ from typing import Literal
 import msgspec
 
 from quasar.errors import Damaged
-from quasar.events.log import ROTATION_MARK
 from quasar.events.note import LogKeys
 from quasar.events.opening import read_opening
 from quasar.events.rotation import keys_after
 from quasar.log.archive_reader import ArchiveLog
+from quasar.log.rotations import is_rotation
 
 
 class KeyShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,12 +28,13 @@ class KeyShown(msgspec.Struct, frozen=True, kw_only=True):
 def rotation_lines(log: ArchiveLog, last: int | None = None) -> Iterator[tuple[int, bytes]]:
     """Lines that replace the log key, up to event ``last``, with their numbers.
 
-    Raises Damaged as ``ArchiveLog.lines``; the lines are not compared with their hashes.
+    Raises Damaged as ``ArchiveLog.lines``, and for a rotation that is too long. The lines are not
+    compared with their hashes.
     """
     for seq, line in log.lines():
         if last is not None and seq > last:
             return
-        if ROTATION_MARK in line:
+        if is_rotation(seq, line):
             yield seq, line
 
 

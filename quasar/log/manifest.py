@@ -1,5 +1,6 @@
 """What an archive says of itself: ``manifest.json``."""
 
+import json
 from pathlib import Path
 
 import msgspec
@@ -136,8 +137,10 @@ def parse_manifest(folder: Path, data: bytes) -> Manifest:
     try:
         form = msgspec.json.decode(data, type=_Format).format
         if form == FORMAT:
-            return msgspec.json.decode(data, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            manifest = msgspec.json.decode(data, type=Manifest)
+            json.loads(data, object_pairs_hook=_refuse_twice)
+            return manifest
+    except (ValueError, RecursionError) as error:  # of msgspec, JSON and UTF-8 alike
         raise UsageError(
             f"{folder / NAME} is not a manifest ({error}); get another copy of the archive"
         ) from None
@@ -145,3 +148,9 @@ def parse_manifest(folder: Path, data: bytes) -> Manifest:
         f"{folder / NAME} says format {form[:64]!r}, and this program reads {FORMAT!r}: "
         "install the quasar-subnet that wrote it"
     )
+
+
+def _refuse_twice(pairs: list[tuple[str, object]]) -> None:
+    """Another reader might take the other value. Raises ValueError."""
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a key stands there twice")

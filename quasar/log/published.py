@@ -12,6 +12,7 @@ from typing import BinaryIO
 import msgspec
 
 from quasar.events.envelope import payload_of, tag_of
+from quasar.events.merkle import HASH_BYTES
 from quasar.log.archive_reader import ArchiveLog
 from quasar.log.files import open_regular
 from quasar.log.frames import unpack
@@ -125,7 +126,17 @@ class Publication:
             if segment not in self._ends:
                 return None
             return Piece(open_regular(self.folder, name), self._ends[segment])
-        return Piece(open_regular(self.folder, name)) if self._holds(name) else None
+        return self._open(name) if self._holds(name) else None
+
+    def _open(self, name: str) -> Piece:
+        full, _, width = name.partition(".p/")
+        try:
+            return Piece(open_regular(self.folder, name))
+        except FileNotFoundError:
+            if not width:
+                raise
+        # The writer is past it, and keeps the full tile alone.
+        return Piece(open_regular(self.folder, full), int(width) * HASH_BYTES)
 
     def _holds(self, name: str) -> bool:
         if found := _CHECKPOINT.fullmatch(name):

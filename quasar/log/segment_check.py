@@ -21,6 +21,7 @@ from quasar.events.merkle import HASH_BYTES, leaf_hash, leaf_hashes
 from quasar.log.blobs import FolderBlobs
 from quasar.log.files import open_regular
 from quasar.log.manifest import Segment
+from quasar.log.rotations import note_rotation
 from quasar.log.tiles import TILE_BYTES, TILE_HASHES, tile_name
 from quasar.log.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 
@@ -97,7 +98,7 @@ def _check_lines(job: Job) -> _Found:
         found = _quick(job)
         if found.leaves == _tiles(job):
             return found
-    except (_Unsure, ZstdError, OSError):
+    except (_Unsure, Damaged, ZstdError, OSError):
         pass
     return _slow(job)
 
@@ -114,9 +115,8 @@ def _quick(job: Job) -> _Found:
                 _name_blobs(found.blobs, seq, lines[0], text)
             rest = lines.pop()
             if ROTATION_MARK in text or ROTATION_MARK in b"".join(lines[:1]):
-                found.rotations.extend(
-                    (n, line) for n, line in enumerate(lines, seq) if ROTATION_MARK in line
-                )
+                for n, line in enumerate(lines, seq):
+                    note_rotation(found.rotations, n, line)
             if not all(lines) or max(map(len, (*lines[:1], rest))) > MAX_EVENT_BYTES:
                 raise _Unsure
             if _has_long_line(text):
@@ -222,8 +222,7 @@ def _slow(job: Job) -> _Found:
             raise Damaged(seq, "the stored line differs from its hash in tile/0")
         if job.blobs:
             _name_blobs(found.blobs, seq, b"", line)
-        if ROTATION_MARK in line:
-            found.rotations.append((seq, line))
+        note_rotation(found.rotations, seq, line)
         found.leaves.extend(leaf)
     return found
 

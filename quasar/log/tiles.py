@@ -66,6 +66,14 @@ def read_tiles(folder: Path, size: int) -> Iterator[bytes]:
             raise Damaged(start + whole + 1, reason)
 
 
+def read_tile(folder: Path, index: int, width: int = TILE_HASHES) -> bytes:
+    """The first ``width`` hashes of one tile, joined. Raises Damaged as ``read_tiles``."""
+    data, reason = _read(folder, index, width)
+    if reason:
+        raise Damaged(index * TILE_HASHES + len(data) // HASH_BYTES + 1, reason)
+    return data
+
+
 def read_leaf_hashes(folder: Path, size: int) -> Iterator[bytes]:
     """The leaf hashes of ``size`` events, one by one. Raises Damaged as ``read_tiles``."""
     for tile in read_tiles(folder, size):

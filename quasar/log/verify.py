@@ -20,6 +20,7 @@ from quasar.log.archive_reader import ArchiveLog
 from quasar.log.files import is_locked
 from quasar.log.log_keys import KeyShown, show_keys
 from quasar.log.manifest import Segment, segment_name
+from quasar.log.rotations import check_rotations
 from quasar.log.segment_check import Job
 from quasar.log.segment_processes import check_segments
 from quasar.log.tile_check import check_tile_files
@@ -112,6 +113,7 @@ def _fold(
         tree.extend(job.segment.last, part.nodes[job.segment.last])
         blobs += part.blobs
         rotations += part.rotations
+        check_rotations(rotations)
         if progress:
             progress(job.segment.last)
     for _ in log.lines(log.manifest.last):  # no line is left; this checks the manifest itself
