@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from quasar.metrics.exact import answer_exact
+from quasar.metrics.overlap import qa_f1
 from quasar.metrics.program import pass_rate
+from quasar.metrics.rouge import rouge_l
 
 
 class Metric(Protocol):
@@ -23,7 +25,11 @@ class ProgramMetric(Protocol):
         ...
 
 
-METRICS: dict[str, Metric] = {"answer_exact@1": answer_exact}
+METRICS: dict[str, Metric] = {
+    "answer_exact@1": answer_exact,
+    "qa_f1@1": qa_f1,
+    "rouge_l@1": rouge_l,
+}
 """Every released metric of answers that are read; a log names them by key."""
 
 PROGRAM_METRICS: dict[str, ProgramMetric] = {"code_pass@1": pass_rate}

@@ -36,10 +36,15 @@ def pass_rate(outputs: Sequence[bytes | None], expected: Sequence[object]) -> fl
     ``outputs`` has one element a case: the returned value as JSON, or None for every outcome that
     is not a value. Types count: 1, 1.0 and true are three values.
     """
+    passed = passed_cases(outputs, expected)
+    return passed.count(True) / len(passed) if passed else 0.0
+
+
+def passed_cases(outputs: Sequence[bytes | None], expected: Sequence[object]) -> list[bool]:
+    """Whether each output is the expected value. Raises ValueError for another number of them."""
     if len(outputs) != len(expected):
         raise ValueError(f"{len(outputs)} outcomes cannot be outcomes of {len(expected)} cases")
-    passed = [_is_value(found, value) for found, value in zip(outputs, expected, strict=True)]
-    return passed.count(True) / len(passed) if passed else 0.0
+    return [_is_value(found, value) for found, value in zip(outputs, expected, strict=True)]
 
 
 def _is_value(output: bytes | None, expected: object) -> bool:

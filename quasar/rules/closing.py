@@ -61,13 +61,21 @@ _WEIGHTS = weights.WeightRule()
 def evolve(state: ClosingState, seen: Recorded, blobs: Blobs) -> ClosingState:
     """Fold one event."""
     kind = type(seen.event)
-    _count(state, seen, blobs)
+    state = evolve_others(state, seen, blobs)
     if kind in sampling_state.SUBSCRIBES:
         state.sampler = sampling_state.evolve(state.sampler, seen, blobs)
     if kind in _SCORING.subscribes:
         state.scorer = _SCORING.evolve(state.scorer, seen, blobs)
     if kind in _WEIGHTS.subscribes:
         state.weights = _WEIGHTS.evolve(state.weights, seen, blobs)
+    return state
+
+
+def evolve_others(state: ClosingState, seen: Recorded, blobs: Blobs) -> ClosingState:
+    """Fold one event into all but the states of the deciding actors, for one who folds those
+    anyway and sets them here afterwards."""
+    kind = type(seen.event)
+    _count(state, seen, blobs)
     if kind in submission.SUBSCRIBES:
         state.submission = submission.evolve(state.submission, seen, blobs)
     if kind in anchoring.SUBSCRIBES:

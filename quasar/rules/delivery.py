@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, field
 
-import msgspec
-
 from quasar.events import (
     AnswerAbandoned,
     AnswerReceived,
@@ -13,7 +11,6 @@ from quasar.events import (
     Event,
     LogOpened,
     MetagraphObserved,
-    Neuron,
     PolicyAdopted,
     RoundOpened,
     RoundSealed,
@@ -24,6 +21,7 @@ from quasar.events import (
 from quasar.events.blobs import Blobs
 from quasar.events.receipt import QuotedBlock, SignedCheckpoint, TaskRequest, build_request
 from quasar.rules.machine import Recorded
+from quasar.rules.neurons import read_neurons
 from quasar.rules.policy import Policy, recorded_policy
 
 ACTOR = "miner-proxy"
@@ -48,8 +46,6 @@ SUBSCRIBES: frozenset[type[Event]] = frozenset(
 
 Key = tuple[int, int, str]
 """Round, task, hotkey."""
-
-_neurons = msgspec.json.Decoder(list[Neuron]).decode
 
 
 @dataclass
@@ -94,7 +90,7 @@ def evolve(state: DeliveryState, seen: Recorded, blobs: Blobs) -> DeliveryState:
         case PolicyAdopted(toml=toml):
             state.policies[toml.sha256] = recorded_policy(blobs.get(toml))
         case MetagraphObserved(neurons=neurons):
-            listed = _neurons(blobs.get(neurons))
+            listed = read_neurons(blobs, neurons)
             state.endpoints = {n.hotkey: n.endpoint for n in listed if n.endpoint}
         case BlockObserved(number=number, hash=block_hash):
             state.block = QuotedBlock(number=number, hash=block_hash)

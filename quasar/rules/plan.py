@@ -62,10 +62,18 @@ def runs_code(family: str) -> bool:
 
 def plan_tasks(seed: bytes, policy: Policy) -> Iterator[PlannedTask]:
     """The tasks of a round, in order."""
-    for number, mix in enumerate(policy.tasks):
-        task_seed = derive(seed, f"task/{number}")
-        tokens = policy.bucket(mix.bucket).tokens
-        yield PlannedTask(number, mix, task_seed, _template(mix.family, task_seed, tokens))
+    return (plan_task(seed, policy, number) for number in range(len(policy.tasks)))
+
+
+def plan_task(seed: bytes, policy: Policy, number: int) -> PlannedTask:
+    """One task of a round. Raises IndexError where it has fewer."""
+    mix, task_seed = policy.tasks[number], derive(seed, f"task/{number}")
+    return task_of(number, mix, task_seed, policy.bucket(mix.bucket).tokens)
+
+
+def task_of(number: int, mix: Mix, task_seed: bytes, tokens: int) -> PlannedTask:
+    """A task from its own seed and the tokens of its bucket."""
+    return PlannedTask(number, mix, task_seed, _template(mix.family, task_seed, tokens))
 
 
 def assignments(policy: Policy, participants: Sequence[str]) -> int:

@@ -12,6 +12,10 @@ from quasar.errors import CannotJudge, UsageError
 from quasar.events.base import Name, Part
 
 Positive = Annotated[int, Meta(ge=1, le=2**53)]
+MAX_POLICY_BYTES = 32 * 2**10
+"""Many times what the released ones take; bounds what a hostile log makes a TOML reader do."""
+MAX_DOTS = 64
+"""In a line. A key of many parts costs a TOML reader time and memory by the square of them."""
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 
@@ -54,7 +58,8 @@ class Mix(Section, frozen=True):
 class Answers(Section, frozen=True):
     """Limits of an answer."""
 
-    max_bytes: Positive
+    max_bytes: Annotated[int, Meta(ge=1, le=2**20)]
+    """Every metric reads so much in a moment; without a bound a hostile log could keep it busy."""
 
 
 class Deadline(Section, frozen=True):
@@ -130,6 +135,10 @@ class Policy(Section, frozen=True):
 
 def parse(toml: bytes) -> Policy:
     """Read a policy file. Raises UsageError that names the field and the value's problem."""
+    if len(toml) > MAX_POLICY_BYTES:
+        raise UsageError(f"this is not a policy: it is longer than {MAX_POLICY_BYTES} bytes")
+    if any(line.count(b".") > MAX_DOTS for line in toml.split(b"\n")):
+        raise UsageError(f"this is not a policy: a line has more than {MAX_DOTS} dots")
     try:
         policy = msgspec.convert(tomllib.loads(toml.decode()), Policy)
     except (ValueError, RecursionError) as problem:  # of msgspec, TOML and UTF-8 alike

@@ -4,8 +4,6 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-import msgspec
-
 from quasar.events import (
     AnswerAbandoned,
     AnswerReceived,
@@ -23,6 +21,7 @@ from quasar.events import (
 )
 from quasar.events.blobs import Blobs
 from quasar.rules.machine import Recorded
+from quasar.rules.neurons import read_neurons
 from quasar.rules.plan import PlannedTask, Variant, offered, plan_tasks
 from quasar.rules.policy import Policy
 from quasar.rules.sampling_state import SUBSCRIBES, OpenRound, SamplerState, count_on, evolve
@@ -30,8 +29,6 @@ from quasar.rules.schedule import Schedule
 from quasar.rules.secrets import round_seed
 
 ACTOR = "task-sampler"
-
-_neurons = msgspec.json.Decoder(list[Neuron]).decode
 
 
 class Secrets(Protocol):
@@ -105,7 +102,7 @@ class SamplingRule:
             return _skipped(number, schedule, Fault.VALIDATOR, "the block was observed too late")
         if state.metagraph is None or state.metagraph.hash != block.hash:
             return _skipped(number, schedule, Fault.CHAIN, "no metagraph at this block")
-        miners = participants(_neurons(blobs.get(state.metagraph.neurons)), state.hotkey)
+        miners = participants(read_neurons(blobs, state.metagraph.neurons), state.hotkey)
         if not offered(policy, state.sandbox).mix:
             return _skipped(number, schedule, Fault.SANDBOX, "no sandbox, and only tasks in code")
         if not miners:
@@ -211,9 +208,9 @@ def _seal(
 ) -> Sequence[AnyEvent]:
     """Seal with the last outcome."""
     current = state.rounds[outcome.round]
-    outcomes = {**current.outcomes, outcome.slot: hashlib.sha256(seen.payload).hexdigest()}
-    if len(outcomes) < current.expected:
+    if len(current.outcomes) + (outcome.slot not in current.outcomes) < current.expected:
         return ()
+    outcomes = {**current.outcomes, outcome.slot: hashlib.sha256(seen.payload).hexdigest()}
     answered = current.answered + isinstance(outcome, AnswerReceived)
     return [
         RoundSealed(

@@ -1,9 +1,8 @@
 """Scorer's rule: scores a round once it is revealed, then its mean rewards."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from quasar.errors import CannotJudge
 from quasar.events import (
     AnswerAbandoned,
     AnswerNotScored,
@@ -23,10 +22,12 @@ from quasar.events import (
     TaskAccepted,
 )
 from quasar.events.blobs import Blobs
-from quasar.metrics import METRICS, PROGRAM_METRICS, Metric, ProgramMetric
 from quasar.rules.faults import Verdict, judge
+from quasar.rules.judging import Asked, Judge, LocalJudge, Reply
+from quasar.rules.judging import metric as metric
+from quasar.rules.judging import program_metric as program_metric
 from quasar.rules.machine import Recorded
-from quasar.rules.plan import PlannedTask, assignments, offered, plan_tasks, runs_code
+from quasar.rules.plan import assignments, offered, plan_tasks, runs_code
 from quasar.rules.policy import Policy, recorded_policy
 from quasar.rules.rewards import MEANS, REWARDS, Earned, total
 from quasar.rules.secrets import round_seed
@@ -51,6 +52,8 @@ class ScoringRound:
     """Who accepted anything."""
     outcomes: dict[tuple[int, str], Outcome] = field(default_factory=dict)
     scores: dict[tuple[int, str], Score] = field(default_factory=dict)
+    programs: dict[int, Asked] = field(default_factory=dict)
+    """A memo of ``_program``: tasks in code by number, the hotkey left open."""
 
     @property
     def reached_enough(self) -> bool:
@@ -91,6 +94,9 @@ class ScoringRule:
         }
     )
 
+    def __init__(self, judge: Judge | None = None) -> None:
+        self._judge = judge or LocalJudge()
+
     def initial(self) -> ScorerState:
         return ScorerState()
 
@@ -98,9 +104,10 @@ class ScoringRule:
         match seen.event:
             case RoundRevealed(round=number, secret=secret) if number in state.rounds:
                 current = state.rounds[number]
-                return list(_score_round(current, bytes.fromhex(secret), blobs))
+                return _score_round(current, bytes.fromhex(secret), self._judge, blobs)
             case CodeExecuted() | ExecutionAbandoned() as execution:
-                return [_score_program(state.rounds[execution.round], execution, blobs)]
+                current = state.rounds[execution.round]
+                return [_score_program(current, execution, self._judge, blobs)]
             case AnswerScored() | AnswerNotScored() as score:
                 return _close_round(state.rounds[score.round], score)
         return ()
@@ -126,6 +133,7 @@ class ScoringRule:
                 state.rounds[outcome.round].outcomes[key] = outcome
             case RoundRevealed(round=number, secret=secret) if number in state.rounds:
                 state.rounds[number].secret = bytes.fromhex(secret)
+                state.rounds[number].programs.clear()
             case AnswerScored() | AnswerNotScored() as score:
                 state.rounds[score.round].scores[(score.task, score.hotkey)] = score
             case RoundScored(round=number):
@@ -141,19 +149,33 @@ def answer_bytes(outcome: AnswerReceived, blobs: Blobs, limit: int) -> bytes:
     return blobs.get(outcome.blob)[:limit]
 
 
-def _score_round(current: ScoringRound, secret: bytes, blobs: Blobs) -> Iterator[AnyEvent]:
+def _score_round(
+    current: ScoringRound, secret: bytes, judge: Judge, blobs: Blobs
+) -> Sequence[AnyEvent]:
     """One score for each assignment, by task and hotkey, whatever order the answers came in.
 
     A program that came in time is scored when it has run.
     """
+    verdicts: list[tuple[Asked, Verdict]] = []
+    replies, programs = list[Reply](), list[Asked]()
     for task in plan_tasks(round_seed(secret, current.beacon_hash), current.policy):
+        tokens = current.policy.bucket(task.mix.bucket).tokens
         for hotkey in current.opened.participants:
-            verdict = verdict_of(current, task.task, hotkey)
-            if verdict.failure is not None:
-                yield _failed(current, task, hotkey, verdict)
-            elif not runs_code(task.mix.family):
-                accuracy = metric(task.metric)(*_answer(current, task, hotkey, blobs))
-                yield _scored(current, task, hotkey, accuracy, verdict)
+            asked, verdict = Asked(task, tokens, hotkey), verdict_of(current, task.task, hotkey)
+            if verdict.failure is None and runs_code(task.mix.family):
+                programs.append(asked)
+                continue
+            verdicts.append((asked, verdict))
+            if verdict.failure is None:
+                replies.append(Reply(asked, _answer(current, task.task, hotkey, blobs)))
+    accuracies = iter(judge.accuracies(replies))
+    judge.expect(programs)
+    return [
+        _failed(current, asked, verdict)
+        if verdict.failure is not None
+        else _scored(current, asked, next(accuracies), verdict)
+        for asked, verdict in verdicts
+    ]
 
 
 def verdict_of(current: ScoringRound, task: int, hotkey: str) -> Verdict:
@@ -165,67 +187,52 @@ def verdict_of(current: ScoringRound, task: int, hotkey: str) -> Verdict:
     )
 
 
-def _answer(
-    current: ScoringRound, task: PlannedTask, hotkey: str, blobs: Blobs
-) -> tuple[bytes, str]:
-    """What was answered, cut to the limit, and what was expected."""
-    outcome = current.outcomes[(task.task, hotkey)]
+def _answer(current: ScoringRound, task: int, hotkey: str, blobs: Blobs) -> bytes:
+    """What was answered, cut to the limit."""
+    outcome = current.outcomes[(task, hotkey)]
     assert isinstance(outcome, AnswerReceived)
-    answer = answer_bytes(outcome, blobs, current.policy.answers.max_bytes)
-    return answer, task.variant(hotkey).instance.answer
+    return answer_bytes(outcome, blobs, current.policy.answers.max_bytes)
 
 
-def _failed(current: ScoringRound, task: PlannedTask, hotkey: str, verdict: Verdict) -> Score:
+def _failed(current: ScoringRound, asked: Asked, verdict: Verdict) -> Score:
     if verdict.scored:
-        return _scored(current, task, hotkey, 0.0, verdict)
-    return _not_scored(current, task, hotkey, verdict)
+        return _scored(current, asked, 0.0, verdict)
+    return _not_scored(current, asked, verdict)
 
 
 def _score_program(
-    current: ScoringRound, execution: CodeExecuted | ExecutionAbandoned, blobs: Blobs
+    current: ScoringRound, execution: CodeExecuted | ExecutionAbandoned, judge: Judge, blobs: Blobs
 ) -> Score:
     """The share of hidden cases that a program passed."""
-    seed = round_seed(current.secret, current.beacon_hash)
-    task = next(t for t in plan_tasks(seed, current.policy) if t.task == execution.task)
+    asked = _program(current, execution.task)._replace(hotkey=execution.hotkey)
     if isinstance(execution, ExecutionAbandoned):
-        verdict = Verdict("not-executed", execution.fault)
-        return _failed(current, task, execution.hotkey, verdict)
-    program = task.variant(execution.hotkey).instance.program
-    assert program is not None
+        return _failed(current, asked, Verdict("not-executed", execution.fault))
     outputs = [
         blobs.get(case.output) if case.status == "ok" and case.output else None
         for case in execution.cases
     ]
-    accuracy = program_metric(task.metric)(outputs, program.expected)
-    return _scored(current, task, execution.hotkey, accuracy, Verdict(None, None))
+    return _scored(current, asked, judge.passed(asked, outputs), Verdict(None, None))
 
 
-def metric(name: str) -> Metric:
-    """The metric of that name and version. Raises CannotJudge where it is not installed."""
-    if name not in METRICS:
-        raise CannotJudge(
-            f"metric {name!r} is not installed; install the quasar-subnet version that "
-            "RunStarted names"
-        )
-    return METRICS[name]
+def _program(current: ScoringRound, number: int) -> Asked:
+    """A task in code. Raises KeyError where the round has no such task."""
+    if not current.programs:
+        seed = round_seed(current.secret, current.beacon_hash)
+        current.programs = {
+            task.task: Asked(task, current.policy.bucket(task.mix.bucket).tokens, "")
+            for task in plan_tasks(seed, current.policy)
+            if runs_code(task.mix.family)
+        }
+    return current.programs[number]
 
 
-def program_metric(name: str) -> ProgramMetric:
-    """The metric of programs of that name. Raises CannotJudge where it is not installed."""
-    if name not in PROGRAM_METRICS:
-        raise CannotJudge(f"metric {name!r} of programs is not installed")
-    return PROGRAM_METRICS[name]
-
-
-def _scored(
-    current: ScoringRound, task: PlannedTask, hotkey: str, accuracy: float, verdict: Verdict
-) -> AnswerScored:
-    policy = current.policy
+def _scored(current: ScoringRound, asked: Asked, accuracy: float, verdict: Verdict) -> AnswerScored:
+    policy, task = current.policy, asked.task
     multiplier = policy.bucket(task.mix.bucket).multiplier
     return AnswerScored(
         round=current.opened.round,
         task=task.task,
-        hotkey=hotkey,
+        hotkey=asked.hotkey,
         bucket=task.mix.bucket,
         metric=task.metric,
         accuracy=total(accuracy),
@@ -236,16 +243,14 @@ def _scored(
     )
 
 
-def _not_scored(
-    current: ScoringRound, task: PlannedTask, hotkey: str, verdict: Verdict
-) -> AnswerNotScored:
+def _not_scored(current: ScoringRound, asked: Asked, verdict: Verdict) -> AnswerNotScored:
     assert verdict.owner is not None
     assert verdict.failure is not None
     return AnswerNotScored(
         round=current.opened.round,
-        task=task.task,
-        hotkey=hotkey,
-        bucket=task.mix.bucket,
+        task=asked.task.task,
+        hotkey=asked.hotkey,
+        bucket=asked.task.mix.bucket,
         fault=verdict.owner,
         failure=verdict.failure,
     )
@@ -253,13 +258,15 @@ def _not_scored(
 
 def _close_round(current: ScoringRound, last: Score) -> Sequence[AnyEvent]:
     """RoundScored, with the last score of the round."""
-    scores = {**current.scores, (last.task, last.hotkey): last}
-    if len(scores) < assignments(current.policy, current.opened.participants):
+    key = last.task, last.hotkey
+    known = len(current.scores) + (key not in current.scores)
+    if known < assignments(current.policy, current.opened.participants):
         return ()
-    rewards = [
-        _mean_reward(current.policy, hotkey, [s for s in scores.values() if s.hotkey == hotkey])
-        for hotkey in current.opened.participants
-    ]
+    by_hotkey: dict[str, list[Score]] = {h: [] for h in current.opened.participants}
+    for score in {**current.scores, key: last}.values():
+        if score.hotkey in by_hotkey:
+            by_hotkey[score.hotkey].append(score)
+    rewards = [_mean_reward(current.policy, h, scores) for h, scores in by_hotkey.items()]
     return [RoundScored(round=current.opened.round, rewards=rewards)]
 
 

@@ -9,15 +9,12 @@ every row ends with WeightsVerified or WeightsFailed.
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import msgspec
-
 from quasar.events import (
     CheckpointSigned,
     Event,
     HyperparametersObserved,
     LogOpened,
     MetagraphObserved,
-    Neuron,
     WeightsComputed,
     WeightsConfirmed,
     WeightsFailed,
@@ -28,8 +25,7 @@ from quasar.events import (
 )
 from quasar.events.blobs import Blobs
 from quasar.rules.machine import Recorded
-
-_neurons = msgspec.json.Decoder(list[Neuron]).decode
+from quasar.rules.neurons import read_neurons
 
 ERA_BLOCKS = 16
 """How long an extrinsic stays valid."""
@@ -169,7 +165,7 @@ def evolve(state: SubmissionState, seen: Recorded, blobs: Blobs) -> SubmissionSt
         case LogOpened(hotkey=hotkey):
             state.hotkey = hotkey
         case MetagraphObserved(neurons=blob):
-            uids = {n.hotkey: n.uid for n in _neurons(blobs.get(blob))}
+            uids = {n.hotkey: n.uid for n in read_neurons(blobs, blob)}
             state.uid = uids.get(state.hotkey)
         case HyperparametersObserved(weights_rate_limit=limit, weights_version=version):
             state.rate_limit, state.version = limit, version

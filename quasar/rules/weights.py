@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import msgspec
-
 from quasar.events import (
     AnyEvent,
     BlockObserved,
@@ -15,6 +13,7 @@ from quasar.events import (
     MetagraphObserved,
     Neuron,
     PolicyAdopted,
+    RoundOpened,
     RoundScored,
     Weight,
     WeightsComputed,
@@ -23,12 +22,11 @@ from quasar.events import (
 from quasar.events.blobs import Blobs
 from quasar.rules.carried import inherited
 from quasar.rules.machine import Recorded
+from quasar.rules.neurons import read_neurons
 from quasar.rules.policy import Policy, recorded_policy
 
 ACTOR = "weight-setter"
 U16_MAX = 65535
-
-_neurons = msgspec.json.Decoder(list[Neuron]).decode
 
 
 class Standing(NamedTuple):
@@ -45,6 +43,12 @@ class WeightState:
     """The fold."""
 
     policy: Policy | None = None
+    """The newest."""
+    adopted: dict[str, Policy] = field(default_factory=dict)
+    """By digest."""
+    opened: dict[int, Policy] = field(default_factory=dict)
+    """Round that is not scored to the policy it was opened under: one that is adopted after the
+    answers must not weigh them."""
     standings: dict[str, Standing] = field(default_factory=dict)
     rounds: int = 0
     epoch: int | None = None
@@ -59,7 +63,15 @@ class WeightRule:
 
     actor = ACTOR
     subscribes: frozenset[type[Event]] = frozenset(
-        {LogOpened, LogClosing, PolicyAdopted, RoundScored, MetagraphObserved, BlockObserved}
+        {
+            LogOpened,
+            LogClosing,
+            PolicyAdopted,
+            RoundOpened,
+            RoundScored,
+            MetagraphObserved,
+            BlockObserved,
+        }
     )
 
     def initial(self) -> WeightState:
@@ -78,18 +90,21 @@ class WeightRule:
             case LogClosing():
                 state.closing = True
             case PolicyAdopted(toml=toml):
-                state.policy = recorded_policy(blobs.get(toml))
+                state.policy = state.adopted[toml.sha256] = recorded_policy(blobs.get(toml))
+            case RoundOpened(round=number, policy=digest) if digest in state.adopted:
+                state.opened[number] = state.adopted[digest]
             case RoundScored() as scored:
-                assert state.policy is not None
+                policy = state.opened.pop(scored.round, state.policy)
+                assert policy is not None
                 state.rounds += 1
                 for reward in scored.rewards:
                     before = state.standings.get(reward.hotkey)
-                    after = fold_mean(before, reward.mean, reward.scored, state.policy)
+                    after = fold_mean(before, reward.mean, reward.scored, policy)
                     if after is not None:
                         state.standings[reward.hotkey] = after
             case MetagraphObserved() as metagraph:
                 state.metagraph = metagraph
-                _forget_absent(state, _neurons(blobs.get(metagraph.neurons)))
+                _forget_absent(state, read_neurons(blobs, metagraph.neurons))
             case BlockObserved(epoch=epoch):
                 state.epoch = max(epoch, state.epoch or 0)
         return state
@@ -140,7 +155,7 @@ def _decide_epoch(state: WeightState, block: BlockObserved, blobs: Blobs) -> Any
     if not state.standings or state.policy is None:
         return _deferred(block, "no-scores")
     neurons = [
-        n for n in _neurons(blobs.get(state.metagraph.neurons)) if n.hotkey in state.standings
+        n for n in read_neurons(blobs, state.metagraph.neurons) if n.hotkey in state.standings
     ]
     minimum = state.policy.scoring.minimum_samples
     standing = {n.uid: state.standings[n.hotkey] for n in neurons}

@@ -1,4 +1,8 @@
-"""Metrics are total, and form never changes a score."""
+"""Metrics are total, form never changes a score, and the published ones are what was published."""
+
+import re
+import string
+from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,3 +50,56 @@ def test_restrict_is_idempotent_and_keeps_length(text: str) -> None:
     assert restrict(once) == once
     assert len(once) == len(text)
     assert all(is_assigned(ord(c)) for c in once)
+
+
+ODD = "a A the An Cat cat-x dog. U.S. 7,5 it's x1 _ É “the” Σ \u212ael ẞ ﬁ 猫 \u00ad \x01an \u2028"
+WORDS = st.sampled_from(ODD.split(" "))
+TEXTS = st.lists(WORDS, max_size=40).map(" ".join)
+
+
+def longbench_words(text: str) -> list[str]:
+    """As LongBench normalises an answer, step by step."""
+    kept = "".join(c for c in text.lower() if c not in set(string.punctuation))
+    return re.sub(r"\b(a|an|the)\b", " ", kept).split()
+
+
+@given(TEXTS, TEXTS)
+def test_qa_f1_is_that_of_longbench(answer: str, expected: str) -> None:
+    """The same float, by bags of words."""
+    said, wanted = Counter(longbench_words(answer)), Counter(longbench_words(expected))
+    shared = (said & wanted).total()
+    f1 = 0.0
+    if shared:
+        precision, recall = shared / said.total(), shared / wanted.total()
+        f1 = (2 * precision * recall) / (precision + recall)
+    assert METRICS["qa_f1@1"](answer.encode(), expected) == f1
+
+
+def table(one: list[str], two: list[str]) -> int:
+    """The longest common subsequence by the textbook's table."""
+    row = [0] * (len(two) + 1)
+    for word in one:
+        before = row
+        row = [0]
+        for i, other in enumerate(two):
+            row.append(before[i] + 1 if word == other else max(row[i], before[i + 1]))
+    return row[-1]
+
+
+@given(TEXTS, TEXTS)
+def test_rouge_l_is_that_of_the_textbook(answer: str, expected: str) -> None:
+    """The same float as rouge-score without stemming: words of ASCII, and their order."""
+    said, wanted = (re.findall("[a-z0-9]+", text.lower()) for text in (answer, expected))
+    f1 = 0.0
+    if common := table(wanted, said):
+        precision, recall = common / len(said), common / len(wanted)
+        f1 = 2 * precision * recall / (precision + recall)
+    assert METRICS["rouge_l@1"](answer.encode(), expected) == f1
+
+
+@given(st.binary(max_size=200), st.text(max_size=50))
+def test_overlap_is_total_too(answer: bytes, expected: str) -> None:
+    """Any bytes get a number from 0 to 1, and the reference itself the highest there is."""
+    for name in ("qa_f1@1", "rouge_l@1"):
+        assert 0.0 <= METRICS[name](answer, expected) <= 1.0
+        assert METRICS[name](expected.encode("utf-8", "replace"), expected) in (0.0, 1.0)

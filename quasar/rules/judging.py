@@ -1,0 +1,79 @@
+"""How right an answer is: its metric against what the task's generator expects.
+
+A scorer asks a ``Judge``, so that an audit can share the work between processes.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from quasar.errors import CannotJudge
+from quasar.metrics import METRICS, PROGRAM_METRICS, Metric, ProgramMetric
+from quasar.rules.plan import PlannedTask
+
+
+class Asked(NamedTuple):
+    """A task as one miner got it."""
+
+    task: PlannedTask
+    tokens: int
+    """Of the task's bucket: with family and seed it makes the template."""
+    hotkey: str
+
+
+class Reply(NamedTuple):
+    """An answer that is read."""
+
+    asked: Asked
+    answer: bytes
+    """Cut to the task's limit."""
+
+
+class Judge(Protocol):
+    """Accuracies, each a pure function of what is asked and answered."""
+
+    def accuracies(self, replies: Sequence[Reply]) -> Sequence[float]:
+        """One for each reply, in order. Raises CannotJudge for a metric that is not installed."""
+        ...
+
+    def expect(self, programs: Sequence[Asked]) -> None:
+        """These are going to be asked for by ``passed``, some time."""
+        ...
+
+    def passed(self, asked: Asked, outputs: Sequence[bytes | None]) -> float:
+        """The accuracy of a program with these outputs. Raises CannotJudge as ``accuracies``."""
+        ...
+
+
+class LocalJudge:
+    """Judges here and now."""
+
+    def accuracies(self, replies: Sequence[Reply]) -> Sequence[float]:
+        return [
+            metric(asked.task.metric)(answer, asked.task.variant(asked.hotkey).instance.answer)
+            for asked, answer in replies
+        ]
+
+    def expect(self, programs: Sequence[Asked]) -> None:
+        pass
+
+    def passed(self, asked: Asked, outputs: Sequence[bytes | None]) -> float:
+        program = asked.task.variant(asked.hotkey).instance.program
+        assert program is not None
+        return program_metric(asked.task.metric)(outputs, program.expected)
+
+
+def metric(name: str) -> Metric:
+    """The metric of that name and version. Raises CannotJudge where it is not installed."""
+    if name not in METRICS:
+        raise CannotJudge(
+            f"metric {name!r} is not installed; install the quasar-subnet version that "
+            "RunStarted names"
+        )
+    return METRICS[name]
+
+
+def program_metric(name: str) -> ProgramMetric:
+    """The metric of programs of that name. Raises CannotJudge where it is not installed."""
+    if name not in PROGRAM_METRICS:
+        raise CannotJudge(f"metric {name!r} of programs is not installed")
+    return PROGRAM_METRICS[name]
