@@ -1,20 +1,27 @@
-"""``quasar diff``: where two logs part, and the proof of a fork where they must not."""
+"""``quasar diff``: validators side by side; two copies of one log, and the proof of a fork."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
+import anyio
+import msgspec
 from cyclopts import Parameter
 
+from quasar.cli.diff_words import show_difference
 from quasar.cli.fork_words import fork_facts, fork_lines
 from quasar.cli.output import out, say_json
 from quasar.cli.proof import read_proof
+from quasar.cli.slow_bar import slow_bar
 from quasar.cli.source import check_hotkey, open_volumes
-from quasar.errors import CannotJudge, Damaged, LogError
+from quasar.errors import CannotJudge, Damaged, LogError, UsageError
 from quasar.events.fork import hotkey_of, open_fork
+from quasar.log.archive_folders import unpruned
 from quasar.log.archive_reader import ArchiveLog
 from quasar.log.fork import find_fork
 from quasar.log.history import History, read_archive, read_seal, read_text
+from quasar.replay.diff import diff as compare
 
 Source = ArchiveLog | History
 
@@ -28,42 +35,82 @@ class Ends(NamedTuple):
 
 
 def diff(
-    one: str,
-    two: str,
-    /,
-    *,
+    *sources: str,
     evidence: Annotated[bool, Parameter(negative="")] = False,
     output: Annotated[Path, Parameter(name=("--out", "-o"))] = Path("fork.json"),
     hotkey: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Say from which event on two logs differ; with --evidence, prove that a validator forked one.
+    """Put validators side by side; of two copies of one log, say where they part.
 
-    Exit code 0: they are equal, or one begins the other. 1: they differ; with --evidence, the
-    proof was written. 2: they cannot be compared.
+    Validators: their tasks, what they made of the same answers, accuracy by miner, weights, and
+    whom one of them fails or spares more than the others do. Exit code 1: other scores for the same
+    answers, or a miner treated unlike (p below 0.01, corrected for the number of pairs). Copies:
+    exit code 1 where they differ; with --evidence, the proof of a fork was written. 2: they cannot
+    be compared.
 
     Parameters
     ----------
-    one
-        Folder of an archive or of volumes, or ``sample``; with --evidence also a checkpoint or a
-        proof file.
-    two
-        The other one.
+    sources
+        Two logs or more: folders of an archive or of volumes, or ``sample``; with --evidence also a
+        checkpoint or a proof file.
     evidence
         Both must be of one log. If they contradict each other under valid signatures, write a file
         that proves it to a stranger: `quasar proof verify` needs nothing else.
     output
         That file.
     hotkey
-        The validator whose log this must be.
+        The validator whose log this must be, with --evidence.
     json
         Print one JSON object.
     """
+    if len(sources) < 2:
+        raise UsageError("a difference is between two logs or more: name another one")
+    if evidence:
+        if hotkey is not None:
+            check_hotkey(hotkey)
+        one, two = _two(sources)
+        return _evidence(_sources(one), _sources(two), output, hotkey, json)
     if hotkey is not None:
-        check_hotkey(hotkey)
-    if not evidence:
-        return _numbers(open_volumes(one), open_volumes(two), json)
-    return _evidence(_sources(one), _sources(two), output, hotkey, json)
+        raise UsageError("--hotkey says whose fork --evidence must prove: give both or neither")
+    logs = [open_volumes(source) for source in sources]
+    if len(logs) == 2 and _whose(logs[0]) == _whose(logs[1]):
+        return _numbers(logs[0], logs[1], json)
+    return _validators(sources, logs, json)
+
+
+def _two(sources: Sequence[str]) -> tuple[str, str]:
+    if len(sources) != 2:
+        raise UsageError(f"a fork is proved between two sources, not {len(sources)}")
+    return sources[0], sources[1]
+
+
+def _whose(log: Sequence[ArchiveLog]) -> tuple[str, str]:
+    identity = log[0].manifest.identity
+    return identity.hotkey, identity.log_id
+
+
+def _validators(sources: Sequence[str], logs: Sequence[list[ArchiveLog]], json: bool) -> int:
+    """Different validators side by side."""
+    known: dict[tuple[str, str], str] = {}
+    for source, log in zip(sources, logs, strict=True):
+        same = known.setdefault(_whose(log), source)
+        if same is not source:
+            raise UsageError(
+                f"{same} and {source} are one log: name each validator once, or these two alone"
+            )
+    whole = [unpruned(log) for log in logs]
+    for source, log in zip(sources, whole, strict=True):
+        if not log:
+            raise CannotJudge(f"the events of {source} were pruned: compare the other copy")
+    with slow_bar("comparing", shown=not json) as seen:
+        found = anyio.run(partial(compare, whole, progress=seen))
+    if json:
+        result = "different" if found.matters else "alike"
+        say_json({"result": result, **msgspec.structs.asdict(found)})
+    else:
+        show_difference(found)
+    return 1 if found.matters else 0
 
 
 def _sources(source: str) -> list[Source]:
