@@ -1,82 +1,114 @@
 """``quasar why``: from a weight down to the raw answers."""
 
-from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import anyio
 import msgspec
 from cyclopts import Parameter
 
-from quasar.cli.output import out, printable, say_json
+from quasar.cli.output import out, say_json
+from quasar.cli.slow_bar import slow_bar
 from quasar.cli.source import open_volumes
-from quasar.errors import Damaged, UsageError
-from quasar.events import RoundOpened
+from quasar.cli.why_words import show
+from quasar.errors import CannotJudge, Damaged, LogError, UsageError
+from quasar.events import BlockObserved, RoundOpened
 from quasar.events.envelope import decode
+from quasar.log.archive_folders import unpruned
 from quasar.log.archive_reader import ArchiveLog
-from quasar.replay.why import RoundEarned, ScoredAnswer, Why
-from quasar.replay.why import why as explain
+from quasar.replay.index_events import ProvedLog, proved_log
+from quasar.replay.versions import advised
+from quasar.replay.why import ROUNDS, Why, explain
+from quasar.replay.why_named import hotkey_of, the_one
 
-ASKED_CHARS = 120
+ANSWERS = 12
+"""Of one round, that are shown unless all are asked for."""
 
 
 def why(
     source: str,
-    hotkey: str,
+    miner: str,
     /,
     *,
     block: int | None = None,
     round: int | None = None,  # noqa: A002 - it is the flag's name
+    steps: int = ROUNDS,
     all: Annotated[bool, Parameter(negative="")] = False,  # noqa: A002 - as above
+    proofs: Path | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Show how a miner's weight follows from its scores, and those from its answers.
 
-    Every line is compared with its hash and the signed checkpoint; exit code 1 where one differs.
-    Decisions are not recomputed: that is what `quasar audit` does.
+    Every event shown is compared with its hash and proved under the newest signed checkpoint, and
+    every number is recomputed from what is shown; exit code 1 where one differs. Whether all that
+    happened is in the log: that is what `quasar audit` checks.
 
     Parameters
     ----------
     source
-        Folder of an archive, or ``sample``.
-    hotkey
-        The miner; the first characters are enough, or ``5DAiEU..TaEf`` as other commands print it.
+        Folder or URL of an archive, or ``sample``.
+    miner
+        Its uid, or its hotkey: the first characters are enough, or ``5DAiEU..TaEf``.
     block
         Explain the newest row up to this block.
     round
         Show this round's answers, not those of the newest one.
+    steps
+        Show at least so many rounds of the moving average.
     all
-        Show every round's answers.
+        Show every answer: of the round named by ``--round``, or of every round shown.
+    proofs
+        Write a proof file of each event named into this folder, for `quasar proof verify`.
     json
-        Print one JSON object, with all rounds.
+        Print one JSON object, with every answer as by ``--all``.
     """
-    log = _newest_with_rounds(open_volumes(source))
-    found = anyio.run(explain, log, complete(log, hotkey), block)
+    if steps < 1:
+        raise UsageError(f"--steps {steps}: show at least one")
+    log = _newest(open_volumes(source), block)
+    everything = all or json
+    into = [round] if round is not None else None if everything else 1
+    found = anyio.run(_explained, log, miner, block, _reaching(log, round, steps), into, everything)
+    if round is not None and round not in (numbers := [r.round for r in found.rounds]):
+        known = ", ".join(map(str, numbers)) or "none"
+        raise UsageError(f"round {round} is not behind this weight; these are: {known}")
+    if proofs is not None:
+        _write_proofs(log, found, proofs)
     if json:
         say_json(found)
-        return 0
-    for line in _lines(found, _shown(found, round, all)):
-        out.print(line, markup=False)
-    return 0
+    else:
+        show(found)
+        if proofs is not None:
+            files = f"{len(found.events)} proof files in {proofs}"
+            out.print(f"{files}: check each with `quasar proof verify`", markup=False)
+    return 1 if found.differences else 0
 
 
-def _newest_with_rounds(volumes: Sequence[ArchiveLog]) -> ArchiveLog:
-    """A volume that has just begun explains nothing yet."""
-    opened = b'"type":"RoundOpened"'
-    played = (log for log in reversed(volumes) if any(opened in line for _, line in log.lines()))
-    return next(played, volumes[-1])
+async def _explained(
+    log: ProvedLog,
+    miner: str,
+    block: int | None,
+    steps: int,
+    into: int | list[int] | None,
+    everything: bool,
+) -> Why:
+    limit = None if everything else ANSWERS
+    try:
+        hotkey = await hotkey_of(log, miner, block)
+        return await explain(log, hotkey, block, rounds=steps, into=into, answers=limit)
+    except CannotJudge as missing:
+        raise await advised(log.log, missing) from None
+
+
+def open_indexed(log: ArchiveLog) -> ProvedLog:
+    """The archive with its index, made first where it is missing: that is seen on a terminal."""
+    with slow_bar("reading the log once, for an index") as seen:
+        return proved_log(log, seen)
 
 
 def complete(log: ArchiveLog, named: str) -> str:
-    """The one participant whose hotkey starts so, or is ``start..end``."""
-    start, _, end = named.partition("..")
-    hotkeys = _participants(log)
-    found = sorted(h for h in hotkeys if h.startswith(start) and h.endswith(end))
-    if len(found) == 1:
-        return found[0]
-    known = ", ".join(found or sorted(hotkeys)) or "none"
-    problem = "more than one miner starts" if found else "no miner of this log starts"
-    raise UsageError(f"{problem} with {named!r}: {known}")
+    """The one participant whose hotkey starts so, or is ``start..end``. Reads the whole log."""
+    return the_one(_participants(log), named)
 
 
 def _participants(log: ArchiveLog) -> set[str]:
@@ -92,76 +124,43 @@ def _participants(log: ArchiveLog) -> set[str]:
     return hotkeys
 
 
-def _shown(found: Why, number: int | None, everything: bool) -> set[int]:
-    """Rounds to show in full."""
-    rounds = [earned.round for earned in found.rounds]
-    if number is not None and number not in rounds:
-        known = ", ".join(map(str, rounds)) or "none"
-        raise UsageError(f"round {number} is not behind this weight; these are: {known}")
-    if everything:
-        return set(rounds)
-    return set(rounds[-1:]) if number is None else {number}
+def _newest(volumes: Sequence[ArchiveLog], block: int | None) -> ProvedLog:
+    """The newest volume with a row up to the block; without one, the newest with a round."""
+    until = 2**63 if block is None else block
+    here = unpruned(volumes) or volumes
+    begun = [log for log in here if len(here) == 1 or (_first_block(log) or 0) <= until]
+    opened: list[ProvedLog] = []
+    for log in reversed(begun or here[:1]):
+        opened.append(open_indexed(log))
+        if any(row.computed and row.block <= until for row in opened[-1].index.rows):
+            return opened[-1]
+    return next((log for log in opened if log.index.opened), opened[0])
 
 
-def _lines(found: Why, shown: set[int]) -> Iterator[str]:
-    yield _headline(found)
-    for earned in reversed(found.rounds):
-        yield _round(earned, found.alpha)
-        if earned.round in shown:
-            yield from _answers(earned.answers)
-    if len(shown) < len(found.rounds):
-        yield "answers of the other rounds: --round R, or --all"
-    root = b64encode(bytes.fromhex(found.root)).decode()
-    yield (
-        f"event {found.score_index + 1} is leaf {found.score_index} of {found.size}; "
-        f"{len(found.score_proof)} hashes lead from it to the root {root}"
-    )
+def _first_block(log: ArchiveLog) -> int | None:
+    for _, line in log.lines():
+        if b'"type":"BlockObserved"' in line:
+            try:
+                event = decode(line).event
+            except msgspec.DecodeError:
+                return None
+            return event.number if isinstance(event, BlockObserved) else None
+    return None
 
 
-def _answers(answers: list[ScoredAnswer]) -> Iterator[str]:
-    openings = [_split(answer.question)[0] for answer in answers]
-    for answer, opening in zip(answers, openings, strict=True):
-        asked, rest = answer.question.partition("\n")[0], _split(answer.question)[1]
-        if openings.count(opening) > 1 and rest:
-            asked = rest  # the same words before each question tell nothing
-        yield f"  {_score(answer)}"
-        yield f"    asked     {printable(asked, ASKED_CHARS)}"
-        yield f"    answered  {printable(answer.answer, 160)}"
-        yield f"    expected  {printable(answer.expected, 160)}"
+def _reaching(log: ProvedLog, number: int | None, steps: int) -> int:
+    """Steps that reach back to a round."""
+    scored = log.index.scored
+    if number not in scored:
+        return steps
+    return max(steps, len([seq for seq in scored.values() if seq >= scored[number]]))
 
 
-def _split(question: str) -> tuple[str, str]:
-    """The first line's first sentence, and its rest."""
-    sentence, _, rest = question.partition("\n")[0].partition(". ")
-    return sentence, rest
-
-
-def _headline(found: Why) -> str:
-    if found.weight is None or found.highest is None:
-        return f"{found.hotkey} has no weight ({found.deferred or 'no row yet'})"
-    w = found.weight
-    return (
-        f"{found.hotkey}  uid {w.uid}  u16 {w.u16} = round({w.score:.6g} / {found.highest:.6g}"
-        f" * 65535)  epoch {found.epoch}, block {found.block}  (event {found.weight_seq})"
-    )
-
-
-def _round(earned: RoundEarned, alpha: float) -> str:
-    if earned.mean is None or earned.ema is None:
-        return f"round {earned.round}: nothing scored, {earned.not_scored} left out"
-    return (
-        f"round {earned.round}: mean reward {earned.mean:.6g} of {earned.scored} answers"
-        f" -> EMA {earned.ema:.6g} = {alpha:g} * mean + {1.0 - alpha:g} * before"
-        f"  (event {earned.seq})"
-    )
-
-
-def _score(answer: ScoredAnswer) -> str:
-    events = f"(events {answer.assigned_seq}, {answer.outcome_seq}, {answer.score_seq})"
-    if answer.reward is None or answer.accuracy is None:
-        return f"task {answer.task} {answer.bucket}: left out, {answer.failure}  {events}"
-    failure = f", {answer.failure}" if answer.failure else ""
-    return (
-        f"task {answer.task} {answer.bucket}: reward {answer.reward:.6g} = accuracy "
-        f"{answer.accuracy:.6g} x {answer.multiplier:.6g}, at most 1{failure}  {events}"
-    )
+def _write_proofs(log: ProvedLog, found: Why, folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for event in found.events:
+            file = folder / f"event-{event.seq}.tlog-proof"
+            file.write_bytes(log.proof(event.seq).encode())
+    except OSError as problem:
+        raise LogError(f"{folder} cannot be written: {problem.strerror}") from None

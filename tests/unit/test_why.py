@@ -89,14 +89,18 @@ def test_every_kind_of_answer_is_shown() -> None:
     assert any(text.startswith("ANSWER: ") for text in shown)
 
 
-def test_the_proof_leads_to_the_root() -> None:
-    """The newest score event is in the tree whose root is given."""
+def test_every_event_named_has_its_proof() -> None:
+    """All events that a number is taken from are led up to the root."""
     found, lines = explained(MINERS[0]), played().lines
-    leaf = leaf_hash(lines[found.score_index])
-    proof, root = [bytes.fromhex(h) for h in found.score_proof], bytes.fromhex(found.root)
-    assert isinstance(played().events()[found.score_index], AnswerScored)
+    root, newest = bytes.fromhex(found.root), found.rounds[-1].answers[-1].score_seq
+    assert isinstance(played().events()[newest - 1], AnswerScored)
+    assert {1, newest, found.weight_seq, found.base.seq} <= {event.seq for event in found.events}
     assert found.size == len(lines)
-    assert verify_inclusion(leaf, found.score_index, found.size, proof, root)
+    for event in found.events:
+        proof = [bytes.fromhex(h) for h in event.proof]
+        assert event.line.encode() == lines[event.seq - 1]
+        leaf = leaf_hash(event.line.encode())
+        assert verify_inclusion(leaf, event.seq - 1, found.size, proof, root)
 
 
 def test_an_earlier_row_is_explained_by_its_block() -> None:

@@ -1,0 +1,164 @@
+"""From a score down to the answer: recomputed from answer, reference and policy."""
+
+from typing import NamedTuple
+
+from quasar.benchmarks.family import Instance
+from quasar.events import (
+    AnswerAbandoned,
+    AnswerNotScored,
+    AnswerReceived,
+    AnswerScored,
+    CodeExecuted,
+    ExecutionAbandoned,
+    TaskAccepted,
+    TaskAssigned,
+)
+from quasar.replay.why_found import ScoredAnswer
+from quasar.replay.why_reading import Reading, explaining, unexplained
+from quasar.rules.plan import PlannedTask, plan_task
+from quasar.rules.policy import Policy
+from quasar.rules.rewards import REWARDS, Earned, total
+from quasar.rules.scoring import answer_bytes, metric, program_metric
+
+SHOWN_BYTES = 4096
+"""Of an answer."""
+
+Score = AnswerScored | AnswerNotScored
+Outcome = AnswerReceived | AnswerAbandoned
+Told = dict[str, int]
+"""Head of the slot to the event."""
+
+
+class _Answered(NamedTuple):
+    """The events of one assignment."""
+
+    told: Told
+    assigned: TaskAssigned
+    outcome: Outcome
+    score: Score
+
+
+class Answers:
+    """Looks at the answers of one miner in one round."""
+
+    def __init__(self, reading: Reading, policy: Policy, seed: bytes, number: int) -> None:
+        self._reading = reading
+        self._policy = policy
+        self._seed = seed
+        self._round = number
+
+    async def at(self, told: Told, score: Score) -> ScoredAnswer:
+        """One answer, its score compared. Raises Damaged where events are of different ones."""
+        answered = await self._answered(told, score)
+        with explaining(told["score"]):
+            planned = plan_task(self._seed, self._policy, score.task)
+            instance = planned.variant(self._reading.hotkey).instance
+            data = self._data(told["answer"], answered.outcome)
+            if isinstance(score, AnswerScored):
+                accuracy = await self._accuracy(told, planned.metric, instance, score, data)
+                self._compare(told["score"], planned, score, accuracy)
+            return self._shown(answered, planned, instance.answer, data)
+
+    async def _answered(self, told: Told, score: Score) -> _Answered:
+        reading, seq = self._reading, told["score"]
+        assigned = await reading.event(told.get("assign"), TaskAssigned, seq)
+        outcome = (await reading.recorded(told["answer"])).event if "answer" in told else None
+        if not isinstance(outcome, Outcome):
+            raise unexplained(seq, "it has neither an answer nor a reason why there is none")
+        self._of_one(seq, score.task, assigned, outcome)
+        if "accept" in told:
+            accepted = await reading.event(told["accept"], TaskAccepted, seq)
+            self._of_one(seq, score.task, accepted.acceptance)
+        return _Answered(told, assigned, outcome, score)
+
+    def _of_one(self, seq: int, task: int, *events: object) -> None:
+        wanted = (self._round, task, self._reading.hotkey)
+        for event in events:
+            named = tuple(getattr(event, field) for field in ("round", "task", "hotkey"))
+            if named != wanted:
+                raise unexplained(seq, "its events are not of one assignment")
+
+    def _data(self, seq: int, outcome: Outcome) -> bytes | None:
+        """The answer as it is scored; None where there is none."""
+        if isinstance(outcome, AnswerAbandoned):
+            return None
+        limit = self._policy.answers.max_bytes
+        if outcome.blob is not None:
+            return self._reading.log.blob(seq, outcome.blob)[:limit]
+        return answer_bytes(outcome, self._reading.log.blobs, limit)
+
+    def _compare(
+        self, seq: int, planned: PlannedTask, score: AnswerScored, accuracy: float
+    ) -> None:
+        multiplier = self._policy.bucket(planned.mix.bucket).multiplier
+        reward = REWARDS[self._policy.scoring.reward](Earned(score.accuracy, multiplier))
+        follows = {
+            "metric": planned.metric,
+            "bucket": planned.mix.bucket,
+            "accuracy": accuracy,
+            "multiplier": multiplier,
+            "reward": reward,
+        }
+        for name, value in follows.items():
+            self._reading.compare(seq, name, getattr(score, name), value)
+
+    async def _accuracy(
+        self, told: Told, name: str, instance: Instance, score: AnswerScored, data: bytes | None
+    ) -> float:
+        """What the metric makes of the answer; of a failure, as recorded, nothing."""
+        if score.failure is not None:
+            return 0.0
+        if instance.program is not None:
+            outputs = await self._outputs(told, score.task)
+            return total(program_metric(name)(outputs, instance.program.expected))
+        if data is None:
+            raise unexplained(told["score"], "there is no answer to score")
+        return total(metric(name)(data, instance.answer))
+
+    async def _outputs(self, told: Told, task: int) -> list[bytes | None]:
+        """What a program returned, case by case."""
+        executed = (await self._reading.recorded(told["exec"])).event if "exec" in told else None
+        if not isinstance(executed, CodeExecuted | ExecutionAbandoned):
+            raise unexplained(told["score"], "the program was not run")
+        self._of_one(told["score"], task, executed)
+        cases = executed.cases if isinstance(executed, CodeExecuted) else []
+        return [
+            self._reading.log.blob(told["exec"], case.output)
+            if case.status == "ok" and case.output
+            else None
+            for case in cases
+        ]
+
+    def _shown(
+        self, answered: _Answered, planned: PlannedTask, expected: str, data: bytes | None
+    ) -> ScoredAnswer:
+        told, assigned, outcome, score = answered
+        scored = score if isinstance(score, AnswerScored) else None
+        received = outcome if isinstance(outcome, AnswerReceived) else None
+        return ScoredAnswer(
+            task=score.task,
+            family=planned.mix.family,
+            bucket=score.bucket,
+            metric=planned.metric,
+            question="\n".join(part.text for part in assigned.question),
+            answer=_text(outcome, data),
+            expected=expected,
+            accuracy=scored.accuracy if scored else None,
+            multiplier=self._policy.bucket(planned.mix.bucket).multiplier,
+            reward=scored.reward if scored else None,
+            failure=score.failure,
+            unproved=scored is not None and scored.unproved,
+            elapsed_ms=received.elapsed_ms if received else None,
+            deadline_ms=assigned.deadline_ms,
+            assigned_seq=told["assign"],
+            accepted_seq=told.get("accept"),
+            outcome_seq=told["answer"],
+            executed_seq=told.get("exec"),
+            score_seq=told["score"],
+        )
+
+
+def _text(outcome: Outcome, data: bytes | None) -> str:
+    if isinstance(outcome, AnswerAbandoned):
+        return f"{outcome.evidence.stage}: {outcome.evidence.code}"
+    return (data or b"")[:SHOWN_BYTES].decode("utf-8", "replace")
