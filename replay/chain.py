@@ -11,6 +11,7 @@ from quasar.events import (
     LogOpened,
     MetagraphObserved,
     Neuron,
+    RoundOpened,
     WeightsComputed,
     WeightsConfirmed,
     WeightsFailed,
@@ -18,7 +19,7 @@ from quasar.events import (
     WeightsUnknown,
 )
 from quasar.events.blobs import Blobs
-from quasar.replay.finding import Finding, Report
+from quasar.replay.finding import LISTED, Finding, Report
 from quasar.rules.anchoring import anchor_digest
 from quasar.rules.machine import Recorded
 
@@ -49,6 +50,13 @@ class ChainCheck:
         """Block up to which the log explains the row on chain."""
         self._newest: tuple[Recorded, int] | None = None
         """Newest block that the log saw."""
+        self._first: int | None = None
+        """Its first."""
+        self._signed: set[str] = set()
+        """Digests of all checkpoints of the log, which alone may be anchored."""
+        self._anchored = self._unanchored = 0
+        self.notes: list[str] = []
+        """What the chain leaves open."""
 
     def begin(self, blobs: Blobs, volume: int | None = None) -> None:
         """Events of another volume follow, which names these blobs."""
@@ -75,14 +83,24 @@ class ChainCheck:
                 await self._row(seen, confirmed)
             case CheckpointSigned(size=size, note=note):
                 self._notes[size] = note
+                self._signed.add(anchor_digest(note))
+            case RoundOpened(beacon_block=beacon):
+                self._unanchored += not self._anchored or beacon <= self._anchored
             case CheckpointAnchored() as anchored:
                 await self._anchor(seen, anchored)
 
     async def finish(self) -> None:
-        """After the last event: the chain holds no later row than the log knows."""
-        if self.foreign or self._newest is None or self._uid is None:
+        """After the last event: the chain holds no row and no anchor that the log does not."""
+        if self.foreign or self._newest is None:
             return
         seen, number = self._newest
+        await self._unexplained(seen, number)
+        await self._anchors(seen, number)
+
+    async def _unexplained(self, seen: Recorded, number: int) -> None:
+        """A row that this validator set and that no event up to here tells of."""
+        if self._uid is None:
+            return
         updated = await self._chain.last_update(self._uid, number)
         under_way = any(updated >= block for block in self._intents.values())
         if updated <= self._explained or under_way:
@@ -90,6 +108,26 @@ class ChainCheck:
         if await self._chain.weights(self._uid, number):
             reason = f"the chain took a row of this validator at block {updated}, and no event did"
             self._report(seen, "row", None, updated, reason)
+            self._explained = updated
+
+    async def _anchors(self, seen: Recorded, number: int) -> None:
+        """The newest anchor is of a checkpoint of this log, unless the log ends before it."""
+        if self._unanchored:
+            self.notes.append(
+                f"beacons: {self._unanchored} rounds began before the chain held an anchor of this "
+                "log, so nothing shows that their secrets are older than their beacons"
+            )
+        found = await self._chain.commitment(self._hotkey, (await self._chain.head()).number)
+        if found is None or found.digest in self._signed or found.block < (self._first or 0):
+            return
+        if found.block > number:
+            self.notes.append(
+                f"the rest: the chain holds an anchor of block {found.block}, and this log ends at "
+                f"block {number}: ask its validator for what comes after, or for another history"
+            )
+            return
+        reason = f"the chain holds an anchor of block {found.block} that is of no checkpoint here"
+        self._report(seen, "commitment", None, found.digest, reason)
 
     async def _open(self, seen: Recorded, opened: LogOpened) -> None:
         self._hotkey = opened.hotkey
@@ -105,6 +143,7 @@ class ChainCheck:
         if self._newest is None:
             # A row from before this log is none of its business.
             self._explained = max(0, recorded.number - 1)
+            self._first = recorded.number
         self._newest = seen, recorded.number
         self.blocks += 1
 
@@ -115,6 +154,8 @@ class ChainCheck:
         actual = _encode(await self._chain.metagraph(recorded.number))
         if actual != data:
             self._compare(seen, "neurons", *_first_other(_neurons(data), _neurons(actual)))
+        if self._newest is not None:
+            await self._unexplained(seen, recorded.number)
         self.metagraphs += 1
 
     async def _hyperparameters(self, seen: Recorded, recorded: HyperparametersObserved) -> None:
@@ -146,6 +187,7 @@ class ChainCheck:
         digest = anchor_digest(note) if note else None
         found = await self._chain.commitment(self._hotkey, anchored.block)
         self._compare(seen, "commitment", digest, found.digest if found else None)
+        self._anchored = self._anchored or anchored.block
         self.anchors += 1
 
     async def _at(self, number: int) -> Block:
@@ -176,7 +218,7 @@ class ChainCheck:
 
 def merged(report: Report, check: ChainCheck) -> Report:
     """One verdict of both."""
-    firsts = [*check.findings, *([report.first_divergence] if report.first_divergence else [])]
+    found = sorted([*check.findings, *report.listed], key=lambda f: (f.volume or 0, f.seq))
     proved = [
         *report.proved,
         f"{check.blocks} blocks, {check.metagraphs} metagraphs and {check.rows} rows equal the "
@@ -187,12 +229,16 @@ def merged(report: Report, check: ChainCheck) -> Report:
     compared = {} if check.foreign else {"metagraphs_without_chain": 0}
     return msgspec.structs.replace(
         report,
-        result="divergent" if firsts else "clean",
-        proved=[] if firsts else proved,
-        not_checked=[n for n in report.not_checked if check.foreign or not n.startswith("chain:")],
+        result="divergent" if found else "clean",
+        proved=[] if found else proved,
+        not_checked=[
+            *(n for n in report.not_checked if check.foreign or not n.startswith("chain:")),
+            *check.notes,
+        ],
         assumed=report.assumed | compared,
         findings=report.findings + len(check.findings),
-        first_divergence=min(firsts, key=lambda f: (f.volume or 0, f.seq), default=None),
+        first_divergence=found[0] if found else None,
+        listed=found[:LISTED],
     )
 
 

@@ -1,13 +1,11 @@
 """Order, causes, actors and times: what must hold between events."""
 
 from quasar.events import (
-    AnswerAbandoned,
     AnswerProduced,
-    AnswerReceived,
     BlockObserved,
-    DeliveryTried,
     EventQuarantined,
     LogClosed,
+    LogKeyRotated,
     LogOpened,
     OutcomeProved,
     PolicyAdopted,
@@ -16,19 +14,27 @@ from quasar.events import (
     RoundOpened,
     RoundRevealed,
     RoundSealed,
+    RoundSkipped,
+    RunEnded,
     RunStarted,
-    TaskAccepted,
-    TaskAssigned,
-    TaskSampled,
 )
 from quasar.events.blobs import Blobs
 from quasar.events.signing import log_id_of
+from quasar.replay.blocks import BlockCheck
+from quasar.replay.deliveries import DeliveryCheck
 from quasar.replay.finding import Finding
 from quasar.rules.carried import inherited
 from quasar.rules.machine import Recorded
 from quasar.rules.owners import ACTOR_OF
 from quasar.rules.policy import Policy, recorded_policy
 from quasar.rules.secrets import links
+
+REVEAL_MS = 3_600_000
+"""A round whose turn it is and that is not revealed so long, by the chain's time and within one
+run, is held back: the reveal follows from the seal at once."""
+
+_FIRST = LogOpened | LogKeyRotated | RunStarted
+"""What may stand before the first run."""
 
 
 class LifecycleCheck:
@@ -37,29 +43,38 @@ class LifecycleCheck:
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
         self.findings: list[Finding] = []
-        self._opened: LogOpened | None = None
         self.closed = False
+        self.skipped = 0
+        """Rounds that were not played."""
         self._policy: Policy | None = None
+        self._policy_digest = ""
         self._policies = self._runs = 0
-        self._block: BlockObserved | None = None
-        self._sampled: set[tuple[int, int]] = set()
-        self._assigned: dict[tuple[int, int, str], TaskAssigned] = {}
-        self._accepted: dict[tuple[int, int, str], int] = {}
-        """Assignment to the run in which its miner accepted it."""
-        self._ended: set[tuple[int, int, str]] = set()
-        self._attempts: dict[tuple[int, int, str], int] = {}
-        self._sealed: set[int] = set()
+        self._running = self._begun = False
+        """Whether the newest run goes on; whether this volume has had one."""
+        self._blocks = BlockCheck(blobs)
+        self._deliveries = DeliveryCheck()
+        self._finished: set[int] = set()
+        """Sealed or skipped, and not revealed."""
+        self._overdue: tuple[int, int] | None = None
+        """The round whose turn it is, and the time of the first block since."""
         self._tip = ""
         self._revealed = 0
 
     def feed(self, seen: Recorded) -> None:
         """Check one event against those before it."""
-        for reason in self._reasons(seen):
-            tag = type(seen.event).__name__
-            self.findings.append(Finding(seq=seen.seq, level="lifecycle", type=tag, reason=reason))
+        for shown_by, reason in self._blocks.feed(seen):
+            self._report(shown_by, reason)
+        for wrong in (*self._envelope(seen), self._event(seen), self._delivered(seen)):
+            if wrong:
+                self._report(seen, wrong)
 
-    def _reasons(self, seen: Recorded) -> list[str]:
-        return [reason for reason in (*self._envelope(seen), self._event(seen)) if reason]
+    def _report(self, seen: Recorded, reason: str) -> None:
+        tag = type(seen.event).__name__
+        self.findings.append(Finding(seq=seen.seq, level="lifecycle", type=tag, reason=reason))
+
+    def _delivered(self, seen: Recorded) -> str | None:
+        skew_ms = self._policy.cadence.clock_skew_ms if self._policy else 0
+        return self._deliveries.feed(seen, self._runs, skew_ms)
 
     def _envelope(self, seen: Recorded) -> list[str]:
         envelope, reasons = seen.envelope, []
@@ -67,6 +82,8 @@ class LifecycleCheck:
             reasons.append("a volume starts with LogOpened and holds one")
         if self.closed:
             reasons.append("something follows LogClosed")
+        if not self._begun and not isinstance(seen.event, _FIRST):
+            reasons.append("written before a run began")
         if envelope.cause >= seen.seq:
             reasons.append("its cause does not come before it")
         owner = ACTOR_OF.get(type(seen.event).__name__)
@@ -77,9 +94,10 @@ class LifecycleCheck:
         return reasons
 
     def _back_dated(self, at: int) -> bool:
-        if self._block is None or self._policy is None:
+        block = self._blocks.newest
+        if block is None or self._policy is None:
             return False
-        return at // 1_000_000 + self._policy.cadence.clock_skew_ms < self._block.timestamp_ms
+        return at // 1_000_000 + self._policy.cadence.clock_skew_ms < block.timestamp_ms
 
     def _event(self, seen: Recorded) -> str | None:
         match seen.event:
@@ -89,26 +107,21 @@ class LifecycleCheck:
                 self.closed = True
                 return None if events == seen.seq - 1 else "it counts other events than there are"
             case RunStarted(run=run):
-                self._runs += 1
-                return None if run == self._runs else "runs are numbered from 1, without gaps"
+                return self._start(run)
+            case RunEnded(run=run):
+                was, self._running = self._running, False
+                return None if was and run == self._runs else "a run ends that does not go on"
             case PolicyAdopted() as adopted:
                 return self._adopt(adopted)
             case BlockObserved() as block:
-                return self._observe(block)
+                return self._wait(block)
             case RoundOpened() as opened_round:
                 return self._open_round(opened_round)
-            case TaskSampled(round=number, task=task):
-                self._sampled.add((number, task))
-            case TaskAssigned() as assigned:
-                return self._assign(assigned)
-            case DeliveryTried() as tried:
-                return self._try(tried)
-            case TaskAccepted(acceptance=a):
-                return self._accept((a.round, a.task, a.hotkey))
-            case AnswerReceived() | AnswerAbandoned() as outcome:
-                return self._end(outcome)
+            case RoundSkipped(round=number):
+                self.skipped += 1
+                self._finished.add(number)
             case RoundSealed(round=number):
-                self._sealed.add(number)
+                self._finished.add(number)
             case RoundRevealed() as revealed:
                 return self._reveal(revealed)
             case EventQuarantined():
@@ -118,7 +131,7 @@ class LifecycleCheck:
         return None
 
     def _open(self, opened: LogOpened) -> str | None:
-        self._opened, self._tip = opened, opened.secrets_tip
+        self._tip = opened.secrets_tip
         carried = inherited(opened, self._blobs)
         if carried is not None:
             self._runs, self._policies = carried.runs, carried.policies
@@ -126,69 +139,43 @@ class LifecycleCheck:
         log_id = log_id_of(opened.genesis, opened.netuid, opened.hotkey, opened.log_number)
         return None if log_id == opened.log_id else "the log id does not follow from its owner"
 
+    def _start(self, run: int) -> str | None:
+        self._runs += 1
+        self._running = self._begun = True
+        self._overdue = None  # after a pause blocks may come before what a crash left undone
+        return None if run == self._runs else "runs are numbered from 1, without gaps"
+
     def _adopt(self, adopted: PolicyAdopted) -> str | None:
         self._policy = recorded_policy(self._blobs.get(adopted.toml))
+        self._policy_digest = adopted.toml.sha256
         self._policies += 1
         if adopted.number != self._policies:
             return "policies are numbered from 1, without gaps"
         return None if adopted.name == self._policy.name else "the policy has another name"
 
-    def _observe(self, block: BlockObserved) -> str | None:
-        before, self._block = self._block, block
-        if block.head < block.number:
-            return "observed before it was finalised"
-        if before is None:
-            return None
-        if block.number <= before.number:
-            return "an older block is observed after a newer one"
-        if block.timestamp_ms < before.timestamp_ms or block.epoch < before.epoch:
-            return "the chain's time or epoch runs backwards"
+    def _wait(self, block: BlockObserved) -> str | None:
+        """A round whose turn it is must be revealed in time."""
+        number = self._revealed + 1
+        if number not in self._finished:
+            self._overdue = None
+        elif self._overdue is None or self._overdue[0] != number:
+            self._overdue = number, block.timestamp_ms
+        elif block.timestamp_ms - self._overdue[1] > REVEAL_MS:
+            self._finished.discard(number)
+            return f"round {number} is over and its secret is held back"
         return None
 
     def _open_round(self, opened: RoundOpened) -> str | None:
-        if self._block is not None and self._block.number >= opened.beacon_block:
+        block = self._blocks.newest
+        if block is not None and block.number >= opened.beacon_block:
             return "the beacon was known before the round was opened"
-        return None
-
-    def _assign(self, assigned: TaskAssigned) -> str | None:
-        key = (assigned.round, assigned.task, assigned.hotkey)
-        self._assigned[key] = assigned
-        known = (assigned.round, assigned.task) in self._sampled
-        return None if known else "assigned before it was sampled"
-
-    def _try(self, tried: DeliveryTried) -> str | None:
-        key = (tried.round, tried.task, tried.hotkey)
-        self._attempts[key] = self._attempts.get(key, 0) + 1
-        if key not in self._assigned:
-            return "an attempt without an assignment"
-        if key in self._ended or self._accepted.get(key) == self._runs:
-            return "an attempt without excuse: the miner had accepted"
-        return None if tried.attempt == self._attempts[key] else "attempts are not dense"
-
-    def _accept(self, key: tuple[int, int, str]) -> str | None:
-        self._accepted[key] = self._runs
-        if key[0] in self._sealed:
-            return "accepted after the seal"
-        return None if key in self._assigned else "accepted without an assignment"
-
-    def _end(self, outcome: AnswerReceived | AnswerAbandoned) -> str | None:
-        key = (outcome.round, outcome.task, outcome.hotkey)
-        assigned = self._assigned.get(key)
-        self._ended.add(key)
-        if assigned is None:
-            return "an outcome without an assignment"
-        if isinstance(outcome, AnswerReceived):
-            if key not in self._accepted:
-                return "an answer without the miner's acceptance"
-            if (outcome.text is None) == (outcome.blob is None):
-                return "an answer is either text or a blob"
-            if outcome.deadline_ms != assigned.deadline_ms:
-                return "another deadline than was assigned"
-        return None
+        known = opened.policy == self._policy_digest
+        return None if known else "opened under another policy than was adopted then"
 
     def _reveal(self, revealed: RoundRevealed) -> str | None:
         steps = revealed.round - self._revealed
         before, self._tip, self._revealed = self._tip, revealed.secret, revealed.round
+        self._finished.discard(revealed.round)
         if steps != 1:
             return "rounds are revealed one by one, in order"
         if links(before, revealed.secret, 1):

@@ -23,6 +23,7 @@ from quasar.events import (
     PolicyAdopted,
     RunStarted,
     TaskAccepted,
+    WeightsComputed,
     WeightsConfirmed,
     WeightsIntended,
     WeightsSubmitted,
@@ -109,13 +110,17 @@ class World:
         rounds: int | None = None,
         sandbox: str | None = None,
         before: "World | None" = None,
+        validator: str = "validator",
     ):
-        """``before``: the closed world of the volume that this one goes on from."""
+        """``before``: the closed world of the volume that this one goes on from.
+
+        ``validator``: others play the same blocks with the same miners, under their own secrets.
+        """
         self.before = before
         self.volume: int = before.volume + 1 if before else 1
         self.now = START_NS
         self.log = MemoryLog(clock=lambda: self.now)
-        self.hotkey: Signer = hotkey_from_seed(SEED, "validator")
+        self.hotkey: Signer = hotkey_from_seed(SEED, validator)
         self.log_key: Signer = log_key_from_seed(SEED)
         self.miners: dict[str, Signer] = {}
         for i in range(miners):
@@ -208,7 +213,10 @@ class World:
     async def set_row(self, epoch: int) -> None:
         """WeightSetter brings a computed row on chain at the first try."""
         block = 1000 * epoch
-        await self.append("weight-setter", WeightsIntended(epoch=epoch, attempt=0, block=block))
+        row = next(e.slot for e in self.events(WeightsComputed) if e.epoch == epoch)
+        cause = 1 + [e.slot for e in self.events()].index(row)
+        intended = WeightsIntended(epoch=epoch, attempt=0, block=block)
+        await self.append("weight-setter", intended, cause=cause)
         await self.checkpoint()
         name, seen = self.block_hash(-epoch), self.block_hash(block + 1)
         await self.append(
@@ -216,6 +224,7 @@ class World:
             WeightsSubmitted(epoch=epoch, attempt=0, extrinsic=name),
             WeightsConfirmed(epoch=epoch, attempt=0, block=block + 1, block_hash=seen),
             WeightsVerified(epoch=epoch, attempt=0, block=block + 2, equal=True),
+            cause=cause,
         )
 
     async def block(

@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave out what this machine cannot run. On CI nothing is left out: there it must fail."""
     if os.environ.get("CI"):
         return
-    for marker, missing in (("docker", no_docker), ("torch", no_torch)):
+    for marker, missing in (("docker", no_docker), ("torch", no_torch), ("browser", no_browser)):
         marked = [item for item in items if item.get_closest_marker(marker)]
         if marked and (reason := missing()):
             for item in marked:
@@ -33,6 +33,13 @@ def no_docker() -> str | None:
     from quasar.sandbox import find_engine
 
     return None if anyio.run(find_engine) else "no Docker engine answers"
+
+
+def no_browser() -> str | None:
+    """Why tests of pages cannot run here."""
+    from tests.e2e.chromium import find_chromium
+
+    return None if find_chromium() else "chromium is not installed: apt-get install chromium"
 
 
 def no_torch() -> str | None:

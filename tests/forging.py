@@ -1,6 +1,6 @@
 """A played log taken apart, so that a forger can edit it and sign it again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -11,12 +11,19 @@ import msgspec
 
 from quasar.events import (
     AnyEvent,
+    CheckpointAnchored,
     CheckpointSigned,
     DeliveryTried,
     Event,
     Evidence,
     RoundScored,
     WeightsComputed,
+    WeightsConfirmed,
+    WeightsFailed,
+    WeightsIntended,
+    WeightsSubmitted,
+    WeightsUnknown,
+    WeightsVerified,
 )
 from quasar.events.blobs import Blobs
 from quasar.events.envelope import Draft, decode, encode
@@ -24,12 +31,24 @@ from quasar.events.merkle import Tree, leaf_hash
 from quasar.events.note import Checkpoint, sign_checkpoint
 from quasar.log.archive import ArchiveIdentity, ArchiveWriter
 from quasar.replay import Report
-from quasar.replay import audit as audit_log
+from quasar.replay.audit import ALONE
+from quasar.replay.audit import audit as audit_log
+from quasar.replay.finding import Level
 from quasar.rules.scoring import ScoringRule
 from quasar.rules.weights import WeightRule
 from tests.builders import LineLog, Play, World, small_policy
 
 E = TypeVar("E", bound=Event)
+
+WEIGHTS_STEPS = (
+    WeightsIntended,
+    WeightsSubmitted,
+    WeightsConfirmed,
+    WeightsFailed,
+    WeightsUnknown,
+    WeightsVerified,
+)
+"""A row causes what is done with it."""
 
 
 def few_tasks(**changes: str) -> bytes:
@@ -75,9 +94,14 @@ async def fail_in_every_way(world: World) -> None:
     await world.settle()
 
 
-def report_of(lines: list[bytes], blobs: Blobs, hotkey: str | None = None) -> Report:
+def report_of(
+    lines: list[bytes],
+    blobs: Blobs,
+    hotkey: str | None = None,
+    levels: Collection[Level] = ALONE,
+) -> Report:
     """An audit of lines without a tree."""
-    return anyio.run(lambda: audit_log(LineLog(lines, blobs), hotkey=hotkey))
+    return anyio.run(lambda: audit_log(LineLog(lines, blobs), hotkey=hotkey, levels=levels))
 
 
 def identity_of(world: World) -> ArchiveIdentity:
@@ -161,7 +185,11 @@ class Forging:
 
     def add(self, after: Item, event: AnyEvent, actor: str | None = None) -> Item:
         """Put a new event behind another, as if by the same actor from the same cause."""
-        item = Item(0, after.at, actor or after.actor, after.cause, event)
+        cause = after.cause
+        if isinstance(event, WEIGHTS_STEPS):
+            rows = self.all(WeightsComputed, lambda row: bool(row.epoch == event.epoch))
+            cause = rows[0].seq if rows else cause
+        item = Item(0, after.at, actor or after.actor, cause, event)
         self.items.insert(self.items.index(after) + 1, item)
         return item
 
@@ -182,14 +210,18 @@ class Forging:
 
     def _lines(self) -> Iterator[bytes]:
         place = {item.seq: seq for seq, item in enumerate(self.items, 1) if item.seq}
-        tree = Tree()
+        tree, moved = Tree(), dict[int, int]()
         for item in self.items:
             event, cause = item.event, place.get(item.cause, item.cause)
             if isinstance(event, CheckpointSigned):
                 cause = tree.size
                 head = Checkpoint(self.world.origin, tree.size, tree.root())
                 note = sign_checkpoint(head, self.world.log_key)
+                moved[event.size] = tree.size
                 event = CheckpointSigned(size=tree.size, root=tree.root().hex(), note=note)
+            elif isinstance(event, CheckpointAnchored) and item.seq:
+                size = moved.get(event.size, event.size)
+                event = msgspec.structs.replace(event, size=size)
             line = encode(Draft(actor=item.actor, cause=cause, event=event), item.at)
             tree.append(leaf_hash(line))
             yield line

@@ -1,6 +1,7 @@
 """One archive, several Pythons: the same report to the last byte."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -9,10 +10,31 @@ from pathlib import Path
 import anyio
 import pytest
 
+from tests.e2e.test_python_314 import VECTORS, lines, recorded
+from tests.faults import hostile_lines, hostile_runs
 from tests.unit.cli_archive import record
 
 ROOT = Path(__file__).parents[2]
 VERSIONS = ["3.12", "3.13"]
+HOSTILE = (
+    "deep list",
+    "deep event",
+    "deep object",
+    "key twice",
+    "60,000 digits",
+    "1e400",
+    "invalid UTF-8",
+    "lone surrogate",
+    "policy: noise",
+    "policy: deep",
+    "policy: deep keys",
+    "policy: many digits",
+    "policy: a date",
+    "neurons: deep",
+    "checkpoint of a huge size",
+    "epoch of the far future",
+)
+"""Lines that libraries refuse, each Python's in its own way."""
 
 
 def find(version: str) -> str | None:
@@ -67,3 +89,43 @@ def test_the_report_does_not_depend_on_the_python(version: str, tmp_path: Path) 
     there = report(python, archive)
     assert b'"result":"clean"' in there
     assert there == report(sys.executable, archive)
+
+
+def judged(python: Path | str, archives: list[Path]) -> str:
+    """Exit codes and reports of several audits, in a process of that Python."""
+    audits = [["audit", archive.name, "--json"] for archive in archives]
+    done = subprocess.run(
+        [str(python), "-W", "error", hostile_runs.__file__],
+        input=json.dumps(audits),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        cwd=archives[0].parent,
+    )
+    return "\n".join(f"{run['code']} {run['out']} {run['err']}" for run in json.loads(done.stdout))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(sys.platform != "linux", reason="forks")
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_is_refused_does_not_depend_on_the_python(version: str, tmp_path: Path) -> None:
+    """Reports of logs that cannot be right, byte for byte, and never a clean one."""
+    python = python_with_core(version)
+    archives = []
+    for case in HOSTILE:
+        archives.append(tmp_path / hashlib.sha256(case.encode()).hexdigest()[:8])
+        hostile_lines.write(archives[-1], hostile_lines.LINES[case])
+    there = judged(python, archives)
+    assert "Traceback" not in there
+    assert '"result":"clean"' not in there
+    assert there == judged(sys.executable, archives)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_vectors_do_not_depend_on_the_python(version: str, tmp_path: Path) -> None:
+    """Draws, scores, texts and decisions, bit for bit."""
+    python, log = python_with_core(version), str(recorded(tmp_path / "log.json"))
+    told, *there = lines(str(python), VECTORS, log)
+    assert json.loads(told)[1].startswith(version)
+    assert there == lines(sys.executable, VECTORS, log)[1:]

@@ -20,6 +20,7 @@ from quasar.events import (
     HyperparametersObserved,
     MetagraphObserved,
     Neuron,
+    PolicyAdopted,
     RunStarted,
     WeightsComputed,
     WeightsConfirmed,
@@ -110,7 +111,7 @@ def recorded() -> tuple[Forging, ScriptedChain]:
     """The played log with a confirmed row and an anchor, and the chain that it tells of."""
     log = Forging(played())
     row = log.one(WeightsComputed, lambda e: e.epoch == 3)
-    first = log.one(BlockObserved)
+    first = log.one(PolicyAdopted)
     limits = msgspec.structs.asdict(LIMITS)
     log.add(
         first,
@@ -199,8 +200,8 @@ CHANGES: dict[str, tuple[Change, type[Any], str]] = {
     "fewer miners": (lambda c: c.neurons[75].pop(), MetagraphObserved, "neurons"),
     "row": (lambda c: c.rows.update({LANDED: {1: 65535}}), WeightsConfirmed, "row"),
     "no row": (lambda c: c.rows.clear(), WeightsConfirmed, "row"),
-    "older row": (lambda c: c.rows.update({9: c.rows.pop(LANDED)}), WeightsConfirmed, "last_"),
-    "second row": (lambda c: c.rows.update({260: {1: 65535}}), BlockObserved, "row"),
+    "older row": (lambda c: c.rows.update({9: c.rows.pop(LANDED)}), MetagraphObserved, "row"),
+    "second row": (lambda c: c.rows.update({260: {1: 65535}}), MetagraphObserved, "row"),
     "anchor": (lambda c: c.committed.update({LANDED: "0" * 64}), CheckpointAnchored, "commitment"),
     "no anchor": (lambda c: c.committed.clear(), CheckpointAnchored, "commitment"),
 }
@@ -241,14 +242,40 @@ def test_a_confirmation_at_another_block_is_named() -> None:
 def test_a_row_that_is_still_under_way_is_no_finding() -> None:
     """The log may end between the extrinsic and its confirmation; a refusal explains nothing."""
     log, chain = recorded()
-    chain.rows[260] = {1: 65535}
-    last = log.one(WeightsVerified)
-    row = log.one(WeightsComputed, lambda e: e.epoch == 4)
-    intent = log.add(row, WeightsIntended(epoch=4, attempt=0, block=240))
-    assert judged(log, chain).result == "clean", last
-    log.add(intent, WeightsFailed(epoch=4, attempt=0, code="refused", reason="x"))
+    log.drop_slots("anchor", "weights.3.0.outcome", "weights.3.0.verified")
+    report = judged(log, chain)
+    assert report.result == "clean", report.first_divergence
+    failed = WeightsFailed(epoch=3, attempt=0, code="refused", reason="x")
+    log.add(log.one(WeightsIntended), failed)
+    chain.committed.clear()
+    after = log.all(MetagraphObserved)[-1]
+    first_is(judged(log, chain), log.place(after), "chain", "took a row")
+
+
+def test_an_anchor_of_another_log_is_named() -> None:
+    """25, 40: what the chain holds of this hotkey must be a checkpoint of this log."""
+    log, chain = recorded()
+    log.drop_slots("anchor")
+    chain.committed[LANDED] = "ab" * 32
     newest = log.all(BlockObserved)[-1]
-    first_is(judged(log, chain), log.place(newest), "chain", "took a row")
+    first_is(judged(log, chain), log.place(newest), "chain", "of no checkpoint here")
+
+
+def test_a_log_that_goes_on_is_said_to() -> None:
+    """40: an anchor younger than the log's last block says that there is more of it."""
+    log, chain = recorded()
+    chain.committed[HEAD + 5] = "ab" * 32
+    chain.found[HEAD + 5] = msgspec.structs.replace(chain.found[300], number=HEAD + 5)
+    report = judged(log, chain)
+    assert report.result == "clean", report.first_divergence
+    assert [line for line in report.not_checked if "ask its validator for what comes after" in line]
+
+
+def test_rounds_before_the_first_anchor_are_counted() -> None:
+    """25: nothing shows that their secrets are older than their beacons."""
+    log, chain = recorded()
+    report = judged(log, chain)
+    assert [line for line in report.not_checked if line.startswith("beacons: 3 rounds began")]
 
 
 def test_a_finding_of_the_replay_stays_first() -> None:

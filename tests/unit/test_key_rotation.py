@@ -226,7 +226,7 @@ def volumes(rotates: bool, second_key: Signer, seal_key: Signer | None = None) -
         two = World(policy=few_tasks(), before=one)
         two.log_key = second_key
         await two.open()
-        await two.block(120, epoch=1)
+        await two.block(120, epoch=1, metagraph=True)
         one.log_key = own
         return two
 

@@ -216,11 +216,50 @@ def test_no_events_and_no_archive(tmp_path: Path) -> None:
 
 
 def test_a_process_that_dies(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine's failure is no verdict on the log."""
-    monkeypatch.setattr(segment_processes, "_PROGRAM", "import os; os._exit(3)")
+    """The machine's failure is no verdict on the log, whose segment another one had claimed."""
+    monkeypatch.setattr(segment_processes, "_claim", lambda _: None)  # leaves all to the other
+    monkeypatch.setattr(segment_processes, "_PROGRAM", "import os; os.read(0, 24); os._exit(3)")
     with pytest.raises(LogError, match="ended with 3") as caught:
         verify_archive(good, processes=2)
     assert caught.value.exit_code == 2
+
+
+def test_a_process_that_cannot_start(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another one did not claim is checked here."""
+    monkeypatch.setattr(segment_processes, "_PROGRAM", "import os; os._exit(3)")
+    assert verify_archive(good, processes=2) == verified(good)
+
+
+def test_rotations_are_bounded(tmp_path: Path) -> None:
+    """What poses as a rotation of the log key is no way to fill a reader's memory."""
+    mark = b'{"event":{"type":"LogKeyRotated","number":1'
+    long = [b"{}"] * 3 + [mark + b" " * 1024] + [mark] * 5
+    many = [b"{}"] * 3 + [mark] * 1001
+    for name, lines, seq, reason in (
+        ("long", long, 4, "takes at most 1024 bytes"),
+        ("many", many, 1004, "at most 1000 times"),
+    ):
+        with ArchiveWriter.open(tmp_path / name, IDENTITY, segment_events=600) as writer:
+            writer.append(lines)
+            writer.flush()
+        for processes in (1, 2):
+            found = damage(tmp_path / name, processes)
+            assert found.seq == seq
+            assert reason in found.reason
+
+
+def test_a_key_twice_in_the_manifest(copy: Path) -> None:
+    """Two readers could read two archives out of it."""
+    path = copy / "manifest.json"
+    path.write_bytes(path.read_bytes().replace(b'"last"', b'"last": 7, "last"', 1))
+    with pytest.raises(UsageError, match="a key stands there twice"):
+        verified(copy)
+
+
+def test_the_others_do_what_is_not_done_here(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is busy is waited for by nobody: the others take its share."""
+    monkeypatch.setattr(segment_processes, "_claim", lambda _: None)
+    assert verify_archive(good, processes=3) == verified(good)
 
 
 def test_processes_end_with_a_verdict(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_public_names() -> None:
     """A line less here breaks somebody's notebook."""
-    names = "Finding RecordedLog Report Simulation State Until audit open_log replay simulate"
+    names = """Difference Finding RecordedLog Report Simulation State Until
+    audit diff open_log replay simulate"""
     public = {name: value for name, value in vars(quasar.replay).items() if name[0] != "_"}
     modules = {name for name, value in public.items() if isinstance(value, ModuleType)}
     assert sorted(public.keys() - modules) == sorted(names.split())

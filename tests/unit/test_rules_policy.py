@@ -4,6 +4,9 @@ import pytest
 
 from quasar.config import load_policy, policy_names
 from quasar.errors import CannotJudge, UsageError
+from quasar.events import Blob
+from quasar.log.blobs import MemoryBlobs
+from quasar.rules.neurons import MAX_NEURONS_BYTES, list_of, read_neurons
 from quasar.rules.policy import digest, parse, recorded_policy
 
 README = load_policy("readme-v1").decode()
@@ -170,3 +173,21 @@ def test_an_unknown_bucket_is_a_key_error() -> None:
 def test_the_deadline_grows_with_the_square(tokens: int, ms: int) -> None:
     """base + linear k + square k squared, in whole milliseconds."""
     assert parse(README.encode()).deadline_ms(tokens) == ms
+
+
+def test_a_long_policy_is_not_read() -> None:
+    """What a hostile log calls a policy may keep a TOML reader busy for minutes."""
+    with pytest.raises(UsageError, match="longer than 32768 bytes"):
+        parse(README.encode() + b"#" * 32_768)
+    with pytest.raises(UsageError, match="more than 64 dots"):
+        parse(b"a" + b".a" * 65 + b" = 1")
+
+
+def test_a_metagraph_that_no_subnet_has() -> None:
+    """It is refused before it is read, by its length alone."""
+    blobs = MemoryBlobs()
+    assert read_neurons(blobs, blobs.put(b"[]")) == []
+    with pytest.raises(CannotJudge, match="8388609 bytes"):
+        read_neurons(blobs, Blob(sha256="ab" * 32, bytes=MAX_NEURONS_BYTES + 1))
+    with pytest.raises(CannotJudge, match="no subnet has so many"):
+        list_of(b" " * (MAX_NEURONS_BYTES + 1))

@@ -146,7 +146,10 @@ def test_no_metagraph_gives_no_row() -> None:
         await world.block(149, epoch=2)
 
     anyio.run(play)
-    assert deferred(world) == ["no-scores", "no-metagraph"]
+    assert [e.reason for e in world.events(WeightsDeferred)] == ["no-scores", "no-metagraph"]
+    first = report_of(world.lines, world.log.blobs).first_divergence
+    assert first is not None  # an observer reads it at the first block of every epoch
+    assert "none was read" in first.reason
 
 
 def test_an_epoch_gets_one_decision() -> None:
