@@ -1,5 +1,7 @@
 """What an archive adds to its lines, and must not contradict them: tiles, notes, the manifest."""
 
+from typing import Any
+
 from quasar.errors import CannotJudge, Damaged
 from quasar.log.archive import ArchiveLog, refuse_unsigned
 from quasar.replay.structure import StructureCheck
@@ -8,7 +10,7 @@ from quasar.replay.structure import StructureCheck
 class ArchiveCheck:
     """Stands beside the pass over the events. Raises Damaged at the first contradiction."""
 
-    def __init__(self, log: ArchiveLog, structure: StructureCheck) -> None:
+    def __init__(self, log: ArchiveLog, structure: StructureCheck[Any]) -> None:
         """Raises CannotJudge for an archive that nobody signed."""
         refuse_unsigned(log)
         self._log = log

@@ -1,36 +1,42 @@
 """Audit: feed a recorded log through the rules and say what holds."""
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from typing import NamedTuple
 
 import msgspec
 
-from quasar.errors import CannotJudge, Damaged
+from quasar.errors import CannotJudge, Damaged, UsageError
 from quasar.events import (
     AnswerScored,
     CodeExecuted,
     LogClosed,
     LogOpened,
     MetagraphObserved,
+    RoundOpened,
     RoundRevealed,
     RoundScored,
     RunStarted,
     WeightsDeferred,
 )
-from quasar.events.envelope import tag_of
+from quasar.events.envelope import decode, tag_of
 from quasar.events.note import LogKeys
 from quasar.log import Log
 from quasar.log.archive_reader import ArchiveLog
 from quasar.replay.archive import ArchiveCheck
 from quasar.replay.decisions import DecisionCheck
 from quasar.replay.effects import EffectsCheck
-from quasar.replay.finding import Finding, Report, Signer, Tally
+from quasar.replay.finding import LEVELS, LISTED, Finding, Level, Pending, Report, Signer, Tally
+from quasar.replay.judge import SharedJudge
+from quasar.replay.leaves import LeafTree
 from quasar.replay.lifecycle import LifecycleCheck
 from quasar.replay.proved import Counts, proved
 from quasar.replay.receipts import ReceiptCheck
+from quasar.replay.recent import RecentBlobs
+from quasar.replay.sample import Full, every
 from quasar.replay.structure import StructureCheck
 from quasar.replay.versions import advised, check_versions
+from quasar.replay.workers import Workers, default_processes
 from quasar.rules import closing
 from quasar.rules.carried import encode_carried, inherited
 from quasar.rules.closing import ClosingState, carried_from
@@ -39,6 +45,13 @@ from quasar.rules.secrets import CHAIN_LENGTH, links
 
 Progress = Callable[[int, int], None]
 """Called with events done and events in all."""
+
+ALONE = tuple(level for level in LEVELS if level != "chain")
+"""Levels that need nothing but the log. The chain's is the caller's (``ChainCheck``)."""
+_TURN = 64
+"""Events between two looks at the other processes."""
+SMALL = 20_000
+"""Events up to which no other process is started."""
 
 FOREIGN_SEAL = "seal of the volume before: by an older log key, which that volume names; audit both"
 
@@ -55,38 +68,84 @@ class Sealed(NamedTuple):
 class Audit:
     """One pass over a log, after a short one that collects the revealed secrets."""
 
-    def __init__(self, log: Log, *, hotkey: str | None = None) -> None:
+    def __init__(
+        self,
+        log: Log,
+        *,
+        hotkey: str | None = None,
+        levels: Collection[Level] = ALONE,
+        processes: int | None = None,
+        full: Full = every,
+    ) -> None:
+        """``levels``: what is checked; structure always is. ``full``: of which rounds tasks,
+        receipts and scores are; those of others are taken as recorded. ``processes``: how many work
+        on it, this one among them; as many as there are processors, unless the log is small."""
+        self._levels = chosen(levels)
+        self._full = full
+        self._unrevealed: set[int] = set()
+        self._taken = 0
+        """Rounds that were not judged in full."""
+        self._processes = processes
         self._log = log
         self._closing: ClosingState | None = ClosingState()
         self._pinned = hotkey
-        self._structure = StructureCheck(log.blobs)
-        self._lifecycle = LifecycleCheck(log.blobs)
-        self._effects = EffectsCheck(log.blobs)
-        self._receipts = ReceiptCheck(log.blobs, self._structure.tree)
-        self._decisions = DecisionCheck({}, log.blobs)
+        self._blobs = blobs = RecentBlobs(log.blobs)
+        self._structure = StructureCheck(blobs, LeafTree())
+        self._lifecycle = LifecycleCheck(blobs)
+        self._effects = EffectsCheck(blobs)
+        self._workers = Workers()
+        self._receipts = ReceiptCheck(blobs, self._structure.tree)
+        self._decisions = DecisionCheck({}, blobs)
         self._archive = ArchiveCheck(log, self._structure) if isinstance(log, ArchiveLog) else None
         self._damage: Finding | None = None
+        self._doubled: Finding | None = None
         self._unfinished: Finding | None = None
-        self._read_all = False
+        self._read_all = self._closed = False
         self._runs: list[RunStarted] = []
         self._unproved = self._metagraphs = self._verdicts = self._means = self._deferrals = 0
 
     async def run(self, progress: Progress | None = None) -> Report:
         """The verdict. Raises CannotJudge where versions or blobs are missing."""
-        try:
-            await self._play(progress)
-        except CannotJudge as missing:
-            raise await advised(self._log, missing) from None
-        except Damaged as damage:
-            self._damage = Finding(seq=damage.seq, level="structure", type="", reason=damage.reason)
+        total = await self._log.head()
+        with Workers(self._processes or (default_processes() if total > SMALL else 1)) as workers:
+            try:
+                await self._begin(total, workers)
+                await self._play(total, progress)
+            except CannotJudge as missing:
+                raise await advised(self._log, missing) from None
+            except Damaged as damage:
+                self._break(damage.seq, damage.reason)
+            self._receipts.finish()
+        await self._find_doubled()
         return self._report()
 
-    async def _play(self, progress: Progress | None) -> None:
-        total = await self._log.head()
-        self._decisions = DecisionCheck(await revealed_secrets(self._log, total), self._log.blobs)
+    async def _begin(self, total: int, workers: Workers) -> None:
+        blobs, levels = self._blobs, self._levels
+        secrets = await revealed_secrets(self._log, total) if "tasks" in levels else {}
+        judge = SharedJudge(workers)
+        secrets = {number: secret for number, secret in secrets.items() if self._full(number)}
+        self._decisions = DecisionCheck(secrets, blobs, levels=levels, judge=judge, full=self._full)
+        self._receipts = ReceiptCheck(blobs, self._structure.tree, workers, self._full)
+        self._workers = workers
+
+    async def _find_doubled(self) -> None:
+        """A slot that was filled long before, which was read as any other event."""
+        seq = self._structure.doubled()
+        if seq is not None:
+            async for _, line in self._log.read(seq - 1):
+                reason = f"a second event in the slot {decode(line).key}"
+                self._doubled = Finding(seq=seq, level="structure", type="", reason=reason)
+                return
+
+    def _break(self, seq: int, reason: str) -> None:
+        self._damage = Finding(seq=seq, level="structure", type="", reason=reason)
+
+    async def _play(self, total: int, progress: Progress | None) -> None:
         async for seq, line in up_to(self._log, total):
             tile_hash = self._archive.next_hash(seq) if self._archive else None
             self._feed(self._structure.feed(seq, line, tile_hash))
+            if seq % _TURN == 0:
+                self._workers.turn()
             if progress is not None:
                 progress(seq, total)
         self._read_all = True
@@ -97,28 +156,34 @@ class Audit:
 
     def _feed(self, seen: Recorded) -> None:
         """Every check sees every event; one that an earlier event made senseless is a finding."""
-        check_versions(seen, self._log.blobs)
-        self._lifecycle.feed(seen)
-        self._effects.feed(seen)
+        check_versions(seen, self._blobs)
+        if "lifecycle" in self._levels:
+            self._lifecycle.feed(seen)
+        if not self._levels.isdisjoint(("lifecycle", "weights")):
+            self._effects.feed(seen)
         try:
-            self._receipts.feed(seen)
+            self._carry(seen)
+            if "receipts" in self._levels:
+                self._receipts.feed(seen)
             self._decisions.feed(seen)
         except (LookupError, AssertionError, ValueError, ArithmeticError):
             raise Damaged(
                 seen.seq, f"{seen.envelope.key} follows from nothing that is in the log"
             ) from None
-        self._carry(seen)
+        if self._closing is not None:
+            self._decisions.carry(self._closing)
         self._count(seen)
 
     def _carry(self, seen: Recorded) -> None:
         """Fold what the next volume would get; nothing follows from effects that have no cause."""
         if self._closing is not None:
             try:
-                self._closing = closing.evolve(self._closing, seen, self._log.blobs)
+                self._closing = closing.evolve_others(self._closing, seen, self._blobs)
             except (LookupError, AssertionError):
                 self._closing = None
 
     def _count(self, seen: Recorded) -> None:
+        self._closed = self._closed or isinstance(seen.event, LogClosed)
         match seen.event:
             case LogClosed() if self._closing is None or not self._closing.drained:
                 reason = "something was still under way when the volume was closed"
@@ -127,6 +192,11 @@ class Audit:
                 )
             case RunStarted() as run:
                 self._runs.append(run)
+            case RoundOpened(round=number):
+                self._unrevealed.add(number)
+            case RoundRevealed(round=number):
+                self._unrevealed.discard(number)
+                self._taken += not self._full(number)
             case AnswerScored(unproved=True):
                 self._unproved += 1
             case RoundScored():
@@ -150,7 +220,7 @@ class Audit:
 
     def sealed(self) -> Sealed | None:
         """What the next volume must go on from; None unless this one was closed in order."""
-        in_order = self._lifecycle.closed and not self._damage and not self._unfinished
+        in_order = self._closed and not (self._damage or self._doubled or self._unfinished)
         if not in_order or self._closing is None:
             return None
         state = encode_carried(carried_from(self._closing))
@@ -158,7 +228,7 @@ class Audit:
         return Sealed(hashlib.sha256(state).hexdigest(), tree.size, tree.root())
 
     def _report(self) -> Report:
-        due = self._decisions.finish(closed=self._lifecycle.closed)
+        due = self._decisions.finish(closed=self._closed)
         findings = self._findings()
         tallies = self._decisions.tallies
         everything = tallies.values()
@@ -173,17 +243,28 @@ class Audit:
             weights=tallies["weights"],
             receipts=self._receipts.tally,
             signer=self._signer(),
-            checkpoint_root=self._structure.tree.root().hex() if not self._damage else None,
+            checkpoint_root=None
+            if self._damage or self._doubled
+            else self._structure.tree.root().hex(),
             proved=[] if findings else proved(self.counts()),
             not_checked=self._not_checked(due),
             assumed=self._assumed(),
             disputes=self._receipts.disputes,
             findings=len(findings),
             first_divergence=findings[0] if findings else None,
+            listed=findings[:LISTED],
+            pending=Pending(
+                rounds=len(self._unrevealed), newest=max(self._unrevealed, default=None)
+            ),
         )
+
+    def _root(self) -> str | None:
+        broken = self._damage or self._doubled
+        return None if broken else self._structure.tree.root().hex()
 
     def _findings(self) -> list[Finding]:
         findings = [
+            *([self._doubled] if self._doubled else []),
             *self._lifecycle.findings,
             *self._effects.findings,
             *self._receipts.findings,
@@ -191,7 +272,7 @@ class Audit:
             *self._wrong_signer(),
         ]
         findings += [found for found in (self._damage, self._unfinished) if found]
-        return sorted(findings, key=lambda f: f.seq)
+        return sorted((f for f in findings if f.level in self._levels), key=lambda f: f.seq)
 
     def _signer(self) -> Signer | None:
         opened = self._structure.opened
@@ -231,6 +312,7 @@ class Audit:
 
     def _not_checked(self, due: int) -> list[str]:
         left = ["chain: blocks, metagraphs and rows were not compared with a chain"]
+        left += [f"{level}: left out, as you asked" for level in ALONE if level not in self._levels]
         if self._pinned is None:
             left.append("signer not verified: name the validator with --hotkey")
         if self._structure.foreign_seal:
@@ -243,10 +325,13 @@ class Audit:
             left.append(f"stopped at event {self._damage.seq}: the rest was not judged")
         elif not self._structure.checkpoints and not self._damage:
             left.append("checkpoint: this log carries none")
-        if self._decisions.unrevealed and self._read_all:
-            left.append(f"{self._decisions.unrevealed} steps of rounds that are not revealed yet")
+        unrevealed = self._decisions.unrevealed if self._full is every else 0
+        if unrevealed and self._read_all:
+            left.append(f"{unrevealed} steps of rounds that are not revealed yet")
         if due and self._read_all:
             left.append(f"{due} decisions that were still due when the log ended")
+        if skipped := self._lifecycle.skipped:
+            left.append(f"skipped rounds: {skipped}, for reasons that only the log gives")
         return left
 
     def _assumed(self) -> dict[str, int]:
@@ -256,12 +341,32 @@ class Audit:
             "code_verdicts": self._verdicts,
             "metagraphs_without_chain": self._metagraphs,
             "unproved_faults": self._unproved,
-        }
+        } | ({} if self._full is every else {"unsampled_rounds": self._taken})
 
 
-async def audit(log: Log, *, hotkey: str | None = None, progress: Progress | None = None) -> Report:
-    """Audit a log. ``hotkey`` pins the validator whose log it must be."""
-    return await Audit(log, hotkey=hotkey).run(progress)
+async def audit(
+    log: Log,
+    *,
+    hotkey: str | None = None,
+    levels: Collection[Level] = ALONE,
+    processes: int | None = None,
+    full: Full = every,
+    progress: Progress | None = None,
+) -> Report:
+    """Audit a log. ``hotkey`` pins the validator whose log it must be.
+
+    ``levels``, ``full`` and ``processes`` as for ``Audit``; the report is the same for any number
+    of processes.
+    """
+    audit = Audit(log, hotkey=hotkey, levels=levels, processes=processes, full=full)
+    return await audit.run(progress)
+
+
+def chosen(levels: Collection[Level]) -> frozenset[Level]:
+    """Structure, and the levels named. Raises UsageError for a name that is none of them."""
+    if unknown := sorted(set(levels) - set(ALONE)):
+        raise UsageError(f"there is no level {unknown[0]!r}: name some of {', '.join(ALONE)}")
+    return frozenset(("structure", *levels))
 
 
 async def up_to(log: Log, last: int) -> AsyncIterator[tuple[int, bytes]]:

@@ -1,14 +1,27 @@
 """Recomputes every decision by the rules that made it, and compares it with the stored bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
-from quasar.events import AnyEvent, Kind, RoundRevealed, TaskAssigned, TaskSampled
+from quasar.events import (
+    AnswerNotScored,
+    AnswerScored,
+    AnyEvent,
+    CodeExecuted,
+    ExecutionAbandoned,
+    Kind,
+    RoundRevealed,
+    TaskAssigned,
+    TaskSampled,
+)
 from quasar.events.blobs import Blobs
 from quasar.events.envelope import encode_event
-from quasar.replay.finding import Finding, Level, Tally
+from quasar.replay.finding import LEVELS, Finding, Level, Tally
+from quasar.replay.sample import Full, every
+from quasar.rules.closing import ClosingState
+from quasar.rules.judging import Judge
 from quasar.rules.machine import Recorded, Rule
 from quasar.rules.sampling import SamplingRule, Unrevealed
 from quasar.rules.scoring import ScoringRule
@@ -26,6 +39,10 @@ LEVEL_OF: Mapping[str, Level] = {
 
 SECRET = (TaskSampled, TaskAssigned, RoundRevealed)
 """Cannot be made anew while the round's secret is unknown."""
+
+_SCORES = AnswerScored | AnswerNotScored
+_PLAYED = RoundRevealed | CodeExecuted | ExecutionAbandoned | _SCORES
+"""What leads to scores; scores lead to their mean."""
 
 
 class Expected(NamedTuple):
@@ -45,32 +62,56 @@ class Player:
     def __init__(self, rule: Rule[Any], blobs: Blobs) -> None:
         self.rule = rule
         self._blobs = blobs
-        self._state = rule.initial()
+        self.state = rule.initial()
         self.reached = (0, 0)
         """Cause and place of the newest recorded decision: the actor has settled all before it."""
 
-    def feed(self, seen: Recorded) -> tuple[list[AnyEvent], bool]:
+    def feed(self, seen: Recorded) -> tuple[Sequence[AnyEvent], bool]:
         """What the rule decides on this event, and whether more needs an unrevealed secret."""
         if type(seen.event) not in self.rule.subscribes:
-            return [], False
+            return (), False
         try:
-            decided, short = list(self.rule.decide(self._state, seen, self._blobs)), False
+            decided, short = self.rule.decide(self.state, seen, self._blobs), False
         except Unrevealed as unrevealed:
-            decided, short = list(unrevealed.decided), True
-        self._state = self.rule.evolve(self._state, seen, self._blobs)
+            decided, short = unrevealed.decided, True
+        self.fold(seen)
         return decided, short
+
+    def fold(self, seen: Recorded) -> None:
+        """Follow the log without deciding anything."""
+        if type(seen.event) in self.rule.subscribes:
+            self.state = self.rule.evolve(self.state, seen, self._blobs)
 
 
 class DecisionCheck:
-    """Every recorded decision must be decided, and every decided one recorded."""
+    """Every recorded decision must be decided, and every decided one recorded.
 
-    def __init__(self, secrets: dict[int, str], blobs: Blobs) -> None:
-        rules: list[Rule[Any]] = [
-            SamplingRule(RevealedSecrets(secrets)),
-            ScoringRule(),
-            WeightRule(),
-        ]
-        self._players = {rule.actor: Player(rule, blobs) for rule in rules}
+    Those of levels that are left out are taken as they stand.
+    """
+
+    def __init__(
+        self,
+        secrets: dict[int, str],
+        blobs: Blobs,
+        *,
+        levels: Collection[Level] = LEVELS,
+        judge: Judge | None = None,
+        full: Full = every,
+    ) -> None:
+        """``full``: whether a round's scores are recomputed; of others they are taken as recorded.
+        Their secrets are left out of ``secrets`` too."""
+        self._full = full
+        sampling = Player(SamplingRule(RevealedSecrets(secrets)), blobs)
+        scoring, weights = Player(ScoringRule(judge), blobs), Player(WeightRule(), blobs)
+        self._by_level: dict[Level, Player] = {
+            "tasks": sampling,
+            "scores": scoring,
+            "weights": weights,
+        }
+        self._levels = levels
+        self._players = {
+            player.rule.actor: player for level, player in self._by_level.items() if level in levels
+        }
         self._expected: dict[str, Expected] = {}
         self._unjudged: dict[tuple[str, int], Recorded] = {}
         """Actor and cause whose decisions need a secret that is not revealed."""
@@ -85,16 +126,31 @@ class DecisionCheck:
 
     def feed(self, seen: Recorded) -> None:
         """Compare the event if it is a decision, then let the rules decide on it."""
-        if type(seen.event).kind is Kind.DECISION:
+        taken = isinstance(seen.event, _PLAYED) and not self._full(seen.event.round)
+        decision = type(seen.event).kind is Kind.DECISION and level_of(seen.event) in self._levels
+        if decision and not (taken and isinstance(seen.event, _SCORES)):
             self._compare(seen)
-        for actor, player in self._players.items():
+        for level, player in self._by_level.items():
+            skipped = taken and level == "scores" and not isinstance(seen.event, _SCORES)
+            if level not in self._levels or skipped:
+                player.fold(seen)
+                continue
             decided, short = player.feed(seen)
+            actor = player.rule.actor
             if short:
                 self._unjudged[(actor, seen.seq)] = seen
             for place, event in enumerate(decided):
-                self._expected[event.slot] = Expected(
-                    encode_event(event), event, actor, seen.seq, place
-                )
+                # What led to a slot first stays: a later event must not replace it.
+                if event.slot not in self._expected:
+                    self._expected[event.slot] = Expected(
+                        encode_event(event), event, actor, seen.seq, place
+                    )
+
+    def carry(self, state: ClosingState) -> None:
+        """Put the states of the deciding actors there."""
+        state.sampler = self._by_level["tasks"].state
+        state.scorer = self._by_level["scores"].state
+        state.weights = self._by_level["weights"].state
 
     def finish(self, *, closed: bool) -> int:
         """Report what was decided but left out. Returns how many decisions are still due.
@@ -123,7 +179,7 @@ class DecisionCheck:
         envelope = seen.envelope
         step = (envelope.actor, envelope.cause)
         expected = self._expected.get(envelope.key)
-        self._reach(seen, expected.place if expected else 0)
+        in_order = self._reach(seen, expected.place if expected else 0)
         if step in self._unjudged and isinstance(seen.event, SECRET):
             self._made.add(step)
             if expected is None:
@@ -138,13 +194,19 @@ class DecisionCheck:
             self._differs(seen, level, expected.event)
         elif (expected.actor, expected.cause) != step:
             self._report(seen, level, "decided by another actor, or from another event")
+        elif not in_order:
+            self._report(seen, level, "decided in another order than an actor decides in")
         else:
             tally.equal += 1
 
-    def _reach(self, seen: Recorded, place: int) -> None:
+    def _reach(self, seen: Recorded, place: int) -> bool:
+        """Whether the actor comes to it now, and not only after later ones."""
         player = self._players.get(seen.envelope.actor)
-        if player is not None:
-            player.reached = max(player.reached, (seen.envelope.cause, place))
+        if player is None:
+            return True
+        here = (seen.envelope.cause, place)
+        before, player.reached = player.reached, max(player.reached, here)
+        return before <= here
 
     def _report(self, seen: Recorded, level: Level, reason: str) -> None:
         self.findings.append(

@@ -5,6 +5,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from quasar.replay.sample import Sample
+
 Level = Literal["structure", "lifecycle", "tasks", "receipts", "scores", "weights", "chain"]
 LEVELS: tuple[Level, ...] = (
     "structure",
@@ -15,6 +17,9 @@ LEVELS: tuple[Level, ...] = (
     "weights",
     "chain",
 )
+
+LISTED = 1000
+"""Findings that a report names; further ones are counted."""
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -48,6 +53,42 @@ class Signer(Struct, frozen=True, kw_only=True):
     """The caller named this hotkey, so a forger cannot put its own in."""
 
 
+class Pending(Struct, frozen=True, kw_only=True):
+    """Rounds that cannot be judged yet: their secrets are not revealed."""
+
+    rounds: int = 0
+    newest: int | None = None
+
+
+class Differing(Struct, frozen=True, kw_only=True):
+    """A recorded program that passed other cases when it ran again."""
+
+    seq: int
+    """Of its CodeExecuted."""
+    round: int
+    task: int
+    hotkey: str
+    cases: int
+    recorded: int
+    """Cases that it passed, as recorded."""
+    here: int
+    volume: int | None = None
+
+
+class Reexecution(Struct, frozen=True, kw_only=True):
+    """Programs that ran again. A difference is a suspicion and no proof: machines differ."""
+
+    programs: int
+    equal: int
+    differing: int
+    other_images: int
+    """Recorded in another image than they ran in here."""
+    complete: bool
+    """False where the log broke off before its end."""
+    listed: list[Differing]
+    """The first of those that differ, at most LISTED, in the log's order."""
+
+
 class Report(Struct, kw_only=True):
     """The verdict of an audit. "clean" means no more than what was checked."""
 
@@ -65,6 +106,13 @@ class Report(Struct, kw_only=True):
     disputes: int
     findings: int
     first_divergence: Finding | None
+    listed: list[Finding] = []
+    """The first of them, at most LISTED, in the log's order."""
+    pending: Pending = Pending()
+    sample: Sample | None = None
+    """Where only some rounds were judged in full."""
+    execution: Reexecution | None = None
+    """Where programs ran again; no part of ``result``."""
 
     def _repr_html_(self) -> str:
         said = [("proved", line) for line in self.proved]

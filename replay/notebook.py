@@ -11,6 +11,8 @@ from quasar.config import load_policy
 from quasar.log import Log
 from quasar.replay.audit import Progress
 from quasar.replay.audit import audit as audit_log
+from quasar.replay.diff import diff as diff_logs
+from quasar.replay.diff_found import Difference
 from quasar.replay.finding import Report
 from quasar.replay.opened import RecordedLog
 from quasar.replay.simulate import NamedMetric, Simulation
@@ -103,6 +105,24 @@ def simulate(
     if not isinstance(log, RecordedLog):
         return simulate_logs(log, rules, metric=metric, progress=progress)
     return _wait(partial(simulate_logs, log.volumes, rules, metric=metric, progress=progress))
+
+
+@overload
+def diff(*logs: RecordedLog, progress: Progress | None = None) -> Difference: ...
+@overload
+def diff(*logs: Log | Sequence[Log], progress: Progress | None = None) -> Later[Difference]: ...
+def diff(
+    *logs: RecordedLog | Log | Sequence[Log], progress: Progress | None = None
+) -> Difference | Later[Difference]:
+    """Compare the logs of two or more validators: tasks, answers, accuracy, weights, treatment.
+
+    Other logs than opened ones are awaited, each a log or its volumes. Raises UsageError for one
+    log twice, CannotJudge where no two validators scored the same miner.
+    """
+    given = [log.volumes if isinstance(log, RecordedLog) else log for log in logs]
+    if all(isinstance(log, RecordedLog) for log in logs):
+        return _wait(partial(diff_logs, given, progress=progress))
+    return diff_logs(given, progress=progress)
 
 
 def _wait(call: Callable[[], Awaitable[T]]) -> T:

@@ -85,10 +85,13 @@ def open_log(source: str | Path) -> RecordedLog:
     """Open a log that was recorded: ``"sample"``, an archive, or the folder of a log's volumes.
 
     Nothing is checked yet. Raises UsageError where there is no archive; one that is served over
-    HTTP must be fetched first.
+    HTTP must be fetched first, for nothing in this package uses the network.
     """
     if str(source).startswith(("http://", "https://")):
-        raise UsageError(f"{source} is not on this machine: copy its folder here, then open that")
+        raise UsageError(
+            f"{source} is not on this machine: `quasar.log.fetch.fetch(url)` fetches what is new "
+            "of it and returns the folder to open; `quasar audit` does so by itself"
+        )
     folder = sample_archive() if source == "sample" else Path(source)
     return RecordedLog(str(source), volumes_of(folder) or [ArchiveLog(folder)])
 

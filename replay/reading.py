@@ -6,6 +6,7 @@ from quasar.errors import CannotJudge, Damaged
 from quasar.log import Log
 from quasar.log.archive_reader import ArchiveLog
 from quasar.replay.archive import ArchiveCheck
+from quasar.replay.leaves import LeafTree
 from quasar.replay.structure import StructureCheck
 from quasar.replay.versions import advised, check_versions
 from quasar.rules.machine import Recorded
@@ -20,7 +21,7 @@ class Reading:
     def __init__(self, log: Log, progress: Progress | None = None) -> None:
         self._log = log
         self._progress = progress
-        self._structure = StructureCheck(log.blobs)
+        self._structure = StructureCheck(log.blobs, LeafTree())
 
     @property
     def signed(self) -> int:
@@ -54,3 +55,5 @@ class Reading:
                 return  # a live log would go on for ever
         if archive is not None:
             archive.finish()
+        if doubled := structure.doubled():
+            raise Damaged(doubled, "a second event in a slot that was filled long before")

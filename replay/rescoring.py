@@ -39,6 +39,7 @@ class OtherMetric(ScoringRule):
     """The scorer's rule, with another metric for all answers that are read."""
 
     def __init__(self, name: str, metric: Metric) -> None:
+        super().__init__()
         self._name = name
         self._metric = metric
 
@@ -175,6 +176,7 @@ class Rescoring:
                 self.adopted.append(recorded)
                 policy = blended(recorded, self._policy)
                 self._scoring.policies[toml.sha256] = self._weighing.policy = policy
+                self._weighing.adopted[toml.sha256] = policy
             case RoundScored(round=number):
                 self._programs = {key for key in self._programs if key[0] != number}
 

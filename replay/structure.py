@@ -1,6 +1,7 @@
 """Bytes: nothing missing, nothing altered, signed by whom it says."""
 
 from collections.abc import Iterator
+from typing import Generic, Protocol, TypeVar, overload
 
 import msgspec
 
@@ -23,17 +24,36 @@ from quasar.events.note import BadSignature, LogKeys, is_signed, parse_checkpoin
 from quasar.events.opening import Opening
 from quasar.events.rotation import rotate_keys
 from quasar.events.signing import log_key_statement, origin_of, verify_hotkey
+from quasar.replay.slots import Slots
 from quasar.rules.carried import inherited
 from quasar.rules.machine import Recorded
 
 
-class StructureCheck:
+class Growing(Protocol):
+    """A tree of leaf hashes: ``Tree``, or one that gives no proofs and holds less."""
+
+    @property
+    def size(self) -> int: ...
+
+    def append(self, leaf: bytes) -> None: ...
+
+    def root(self, size: int | None = None) -> bytes: ...
+
+
+T = TypeVar("T", bound=Growing)
+
+
+class StructureCheck(Generic[T]):
     """Decodes events and grows the tree. Raises Damaged at the first bad event."""
 
-    def __init__(self, blobs: Blobs) -> None:
+    @overload
+    def __init__(self: "StructureCheck[Tree]", blobs: Blobs) -> None: ...
+    @overload
+    def __init__(self, blobs: Blobs, tree: T) -> None: ...
+    def __init__(self, blobs: Blobs, tree: Growing | None = None) -> None:
         self._blobs = blobs
-        self._slots: set[str] = set()
-        self.tree = Tree()
+        self._slots = Slots()
+        self.tree: T = Tree() if tree is None else tree  # type: ignore[assignment]
         self.opened: LogOpened | None = None
         self.origin = ""
         self.keys: LogKeys | None = None
@@ -54,12 +74,16 @@ class StructureCheck:
         if tile_hash is not None and leaf != tile_hash:
             raise Damaged(seq, "the stored bytes do not match the log's hash tile")
         seen = self._decode(seq, line)
-        if seen.envelope.key in self._slots:
+        if not self._slots.fill(seen.envelope.key, seq):
             raise Damaged(seq, f"a second event in the slot {seen.envelope.key}")
-        self._slots.add(seen.envelope.key)
         self._check(seen)
         self.tree.append(leaf)
         return seen
+
+    def doubled(self) -> int | None:
+        """After the last event: the first whose slot was filled long before, which ``feed`` lets
+        pass. It takes a second for a million events."""
+        return self._slots.doubled()
 
     def check_note(
         self, note: str, named: int | None = None, *, called: str = "the checkpoint"

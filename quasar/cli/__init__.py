@@ -84,7 +84,7 @@ app.command(
 app.command(
     "quasar.cli.diff:diff",
     name="diff",
-    help="Where two logs part; with --evidence, the proof of a fork.",
+    help="Validators side by side; of two copies of one log, where they part.",
     group=_checks,
 )
 app.command(

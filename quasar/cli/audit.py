@@ -1,7 +1,7 @@
 """``quasar audit``: the verdict on a log."""
 
 from collections.abc import Sequence
-from itertools import dropwhile
+from pathlib import Path
 from typing import Annotated
 
 import anyio
@@ -9,15 +9,21 @@ from cyclopts import Parameter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from quasar.chain import Chain
-from quasar.cli.output import err, out, say_json
-from quasar.cli.source import check_hotkey, check_network, open_volumes
-from quasar.errors import CannotJudge
-from quasar.log.archive_reader import ArchiveLog
-from quasar.log.whole import is_pruned
-from quasar.replay.audit import Progress as Seen
-from quasar.replay.audit import audit as audit_log
+from quasar.cli.audit_follow import follow_log, refuse_beside_follow
+from quasar.cli.audit_how import How, check_sample, judge, named_levels
+from quasar.cli.audit_source import Source, completed, open_audited
+from quasar.cli.output import err, out, printable, say_json
+from quasar.cli.rate import RateColumn
+from quasar.cli.report import check_page, command_for, write_page
+from quasar.cli.slow_bar import slow_bar
+from quasar.cli.source import check_hotkey, check_network
+from quasar.errors import UsageError
+from quasar.log import Log
 from quasar.replay.finding import Report, Signer
-from quasar.replay.volumes import audit_volumes
+from quasar.replay.sample import words
+
+SHOWN_EVERY = 256
+"""Events between two moves of the progress bar: moving it takes as long as auditing one."""
 
 
 def audit(
@@ -27,6 +33,13 @@ def audit(
     hotkey: str | None = None,
     chain: str | None = None,
     netuid: int | None = None,
+    levels: str | None = None,
+    sample: int | None = None,
+    seed: str | None = None,
+    re_execute: Annotated[bool, Parameter(negative="")] = False,
+    fresh: Annotated[bool, Parameter(negative="")] = False,
+    follow: Annotated[bool, Parameter(negative="")] = False,
+    page: Annotated[Path | None, Parameter(name="--report")] = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Recompute every decision of a log and verify every signature in it.
@@ -37,8 +50,10 @@ def audit(
     Parameters
     ----------
     source
-        Folder of an archive or of the volumes of a log, which are judged as one; or ``sample`` for
-        the recorded log that comes with the package.
+        Folder of an archive or of the volumes of a log, which are judged as one; a validator's
+        state folder, also while it runs; the URL of what `quasar log serve` publishes, of which
+        only what is new is fetched; a file of stored lines (``.jsonl``, ``.jsonl.zst``); or
+        ``sample`` for the recorded log that comes with the package.
     hotkey
         The validator whose log this must be. Without it the signer is not verified.
     chain
@@ -46,6 +61,23 @@ def audit(
         Old blocks need a node that keeps their state (an archive node).
     netuid
         The subnet there; else the log's own.
+    levels
+        What to check, such as ``scores,weights``: some of structure, which always is, lifecycle,
+        tasks, receipts, scores and weights. All unless named.
+    sample
+        Judge tasks, receipts and scores of so many rounds only, drawn at random, and say how
+        likely that is to catch a forger. All else is judged of every round.
+    seed
+        Draw those rounds again that another audit with this seed drew.
+    re_execute
+        Run recorded programs again in a sandbox of this machine, which needs Docker. Reported
+        apart: another outcome is a reason to look closer and no proof, but exit code 1.
+    fresh
+        Read closed volumes again that were audited before.
+    follow
+        Go on as the log grows and rounds are revealed, until Ctrl-C or the first finding.
+    page
+        Write the verdict, the leaderboard and plots into this file too, as a page for a browser.
     json
         Print one JSON object.
     """
@@ -53,38 +85,63 @@ def audit(
         check_hotkey(hotkey)
     if chain is not None:
         check_network(chain)
-    volumes = open_volumes(source)
-    logs = list(dropwhile(is_pruned, volumes))
-    if not logs:
-        raise CannotJudge(f"the events of {source} were pruned: audit the other copy of them")
-    report = anyio.run(_judge, logs, hotkey, chain, netuid, err.is_terminal and not json)
-    if len(logs) < len(volumes):
-        left_out = f"volumes 1 to {len(volumes) - len(logs)} were pruned here: audit their copy"
-        report.not_checked.insert(0, left_out)
+    how = How(hotkey, named_levels(levels), sample, seed, fresh)
+    check_sample(how)
+    if follow:
+        refuse_beside_follow(
+            chain=chain, sample=sample, report=page, **{"re-execute": re_execute or None}
+        )
+        return anyio.run(follow_log, source, how, json)
+    opened = open_audited(source)
+    if not opened.archives and (chain or page):
+        raise UsageError("--chain and --report need an archive, and this is a file of lines")
+    if page is not None:
+        check_page(page, opened.archives)
+    report = anyio.run(_judge, opened, how, chain, netuid, err.is_terminal and not json)
+    report = completed(report, opened)
+    if re_execute:
+        from quasar.cli.audit_execution import reexecuted
+
+        report.execution = reexecuted(opened.logs, report, err.is_terminal and not json)
+    if page is not None:
+        command = command_for(
+            source,
+            hotkey=hotkey,
+            levels=levels,
+            sample=sample,
+            seed=report.sample and report.sample.seed,
+            chain=chain,
+            netuid=netuid,
+        )
+        with slow_bar("writing the report", shown=not json) as seen:
+            write_page(page, report, opened.archives, command, seen)
     if json:
         say_json(report)
     else:
         show(report, hotkey)
-    return 0 if report.result == "clean" else 1
+        if page is not None:
+            out.print(f"report in {page}: open it in a browser", markup=False)
+    differing = report.execution is not None and report.execution.differing > 0
+    return 0 if report.result == "clean" and not differing else 1
 
 
 async def _judge(
-    logs: Sequence[ArchiveLog],
-    hotkey: str | None,
-    network: str | None,
-    netuid: int | None,
-    bar: bool,
+    source: Source, how: How, network: str | None, netuid: int | None, bar: bool
 ) -> Report:
     if network is None:
-        return await run_audit(logs, hotkey, bar)
+        return await run_audit(source.logs, how.hotkey, bar, how=how)
     from quasar.cli.audit_chain import open_chain
 
-    async with open_chain(logs[-1], network, netuid) as chain:
-        return await run_audit(logs, hotkey, bar, chain)
+    async with open_chain(source.archives[-1], network, netuid) as chain:
+        return await run_audit(source.logs, how.hotkey, bar, chain, how)
 
 
 async def run_audit(
-    logs: Sequence[ArchiveLog], hotkey: str | None, bar: bool, chain: Chain | None = None
+    logs: Sequence[Log],
+    hotkey: str | None,
+    bar: bool,
+    chain: Chain | None = None,
+    how: How | None = None,
 ) -> Report:
     """An audit with a progress bar on stderr, compared with the chain if there is one.
 
@@ -94,16 +151,18 @@ async def run_audit(
         TextColumn("auditing {task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        RateColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=err, transient=True, disable=not bar) as progress:
-        total = sum(log.manifest.last for log in logs)
+        total = sum([await log.head() for log in logs])
         replayed = progress.add_task("events", total=total)
 
         def replay(done: int, _: int) -> None:
-            progress.update(replayed, completed=done)
+            if done % SHOWN_EVERY == 0 or done == total:
+                progress.update(replayed, completed=done)
 
-        report = await _audit(logs, hotkey, replay)
+        report = await judge(logs, how or How(hotkey), replay)
         if chain is None:
             return report
         from quasar.cli.audit_chain import compare
@@ -112,12 +171,6 @@ async def run_audit(
         return await compare(
             logs, report, chain, lambda done: progress.update(compared, completed=done)
         )
-
-
-async def _audit(logs: Sequence[ArchiveLog], hotkey: str | None, seen: Seen) -> Report:
-    if len(logs) == 1:
-        return await audit_log(logs[0], hotkey=hotkey, progress=seen)
-    return await audit_volumes(logs, hotkey=hotkey, progress=seen)
 
 
 def show(report: Report, named: str | None = None) -> None:
@@ -132,6 +185,16 @@ def show(report: Report, named: str | None = None) -> None:
         out.print(f"signed by {report.signer.hotkey} ({_whose(report.signer, named)})")
     for line in report.proved:
         out.print(f"  [green]proved[/]       {line}")
+    if report.execution:
+        from quasar.cli.audit_execution import words as execution_words
+
+        for line in execution_words(report.execution):
+            out.print(f"  [yellow]re-executed[/]  {line}")
+    for line in words(report.sample) if report.sample else ():
+        out.print(f"  [yellow]sampled[/]      {line}")
+    if report.pending.rounds:
+        newest = f"the newest {report.pending.newest}"
+        out.print(f"  [yellow]pending[/]      {report.pending.rounds} unrevealed rounds, {newest}")
     for line in report.not_checked:
         out.print(f"  [yellow]not checked[/]  {line}")
     for name, count in report.assumed.items():
@@ -152,7 +215,7 @@ def _show_finding(report: Report) -> None:
     assert first is not None
     volume = f"volume {first.volume} " if first.volume else ""
     named = f"{volume}event {first.seq} {first.type}".rstrip()
-    out.print(f"  {named} ({first.level}): {first.reason}", markup=False)
+    out.print(f"  {named} ({first.level}): {printable(first.reason, 1000)}", markup=False)
     if first.field:
         out.print(f"    field      {first.field}", markup=False)
         out.print(f"    recorded   {first.recorded}", markup=False)

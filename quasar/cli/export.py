@@ -35,7 +35,7 @@ def export(
     Parameters
     ----------
     source
-        Folder of an archive or of the volumes of a log, or ``sample``.
+        Folder or URL of an archive or of the volumes of a log, or ``sample``.
     to
         ``parquet`` and ``jsonl``: tables. ``datasets``: a folder for ``datasets.load_dataset``.
         ``otlp``: traces of rounds, tasks and assignments in the OTLP JSON file form.

@@ -41,7 +41,7 @@ def show(
     Parameters
     ----------
     source
-        Folder of an archive, or ``sample``.
+        Folder or URL of an archive, or ``sample``.
     seq
         Number of one event.
     type
@@ -72,7 +72,7 @@ def tail(
     Parameters
     ----------
     source
-        Folder of an archive, or ``sample``.
+        Folder or URL of an archive, or ``sample``.
     lines
         How many.
     json
@@ -94,7 +94,7 @@ def export(source: str, target: Path, /, *, json: Json = False) -> int:
     Parameters
     ----------
     source
-        Folder of an archive, or ``sample``.
+        Folder or URL of an archive, or ``sample``.
     target
         A folder that does not exist yet, or an empty one. A name that ends in ``.jsonl`` makes a
         file of the stored lines alone.
@@ -122,7 +122,7 @@ def verify(source: str, /, *, hotkey: str | None = None, json: Json = False) -> 
     Parameters
     ----------
     source
-        Folder of an archive, or ``sample``.
+        Folder or URL of an archive, or ``sample``.
     hotkey
         The validator whose log this must be. Without it the signer is not verified.
     json
@@ -165,7 +165,7 @@ def info(source: str, /, *, json: Json = False) -> int:
     Parameters
     ----------
     source
-        Folder of an archive, or ``sample``.
+        Folder or URL of an archive, or ``sample``.
     json
         Print one JSON object.
     """

@@ -38,7 +38,7 @@ def inclusion(
     Parameters
     ----------
     source
-        Folder of an archive, or ``sample``.
+        Folder or URL of an archive, or ``sample``.
     seq
         Number of the event.
     checkpoint
@@ -66,7 +66,7 @@ def score(
     Parameters
     ----------
     source
-        Folder of an archive, or ``sample``.
+        Folder or URL of an archive, or ``sample``.
     hotkey
         The miner; the first characters are enough.
     task
@@ -103,7 +103,7 @@ def consistency(
     Parameters
     ----------
     source
-        Folder of an archive, or ``sample``.
+        Folder or URL of an archive, or ``sample``.
     old
         Size of an older checkpoint that the archive keeps, or a file with one that you kept.
     new

@@ -41,7 +41,7 @@ def replay(
     Parameters
     ----------
     source
-        Folder of an archive or of volumes, or ``sample``.
+        Folder or URL of an archive or of volumes, or ``sample``.
     to
         The number of an event; ``block:123``; or a time in UTC, as 2026-11-22T14:40:00. The end
         without it.

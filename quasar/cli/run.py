@@ -8,6 +8,9 @@ from cyclopts import App, CycloptsError
 
 from quasar.errors import QuasarError
 
+_SHOWN = 4000
+"""Characters of a line."""
+
 
 def run(app: App, arguments: Sequence[str] | None) -> int:
     """The exit code."""
@@ -41,7 +44,10 @@ def _say_usage(error: CycloptsError) -> int:
 
 
 def _say(error: QuasarError) -> int:
-    sys.stderr.write(f"quasar: {error}\n")
+    from quasar.cli.output import printable  # not needed for help, and slow to load
+
+    lines = (printable(line, _SHOWN) for line in str(error).split("\n"))  # it may quote a stranger
+    sys.stderr.write("quasar: " + "\n".join(lines) + "\n")
     return error.exit_code
 
 

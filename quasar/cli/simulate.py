@@ -46,7 +46,7 @@ def simulate(
     Parameters
     ----------
     source
-        Folder of an archive or of volumes, or ``sample``.
+        Folder or URL of an archive or of volumes, or ``sample``.
     policy
         One that ships with the package, a TOML file, or ``recorded``.
     metric

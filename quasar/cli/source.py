@@ -5,24 +5,57 @@ from urllib.parse import urlsplit
 
 from bittensor_core import ss58_decode
 
+from quasar.cli.slow_bar import slow_bar
 from quasar.config import sample_archive
 from quasar.errors import UsageError
 from quasar.log.archive_folders import volumes_of as volumes_of
 from quasar.log.archive_reader import ArchiveLog
+from quasar.log.lines import is_lines
 
 
 def open_source(source: str) -> ArchiveLog:
-    """``sample``, or the folder of a volume; of a folder with several volumes, the newest."""
+    """As ``open_volumes``, of several volumes the newest."""
     return open_volumes(source)[-1]
 
 
 def open_volumes(source: str) -> list[ArchiveLog]:
     """The volumes that a source names, in order; at least one.
 
-    Raises UsageError where there is none.
+    ``sample``; the folder of an archive or of volumes; a validator's state folder, for the archive
+    in it; or the URL of what a server publishes, which is fetched as far as it is new. Raises
+    UsageError where there is none, and as ``quasar.log.fetch.fetch``.
     """
-    folder = sample_archive() if source == "sample" else Path(source)
+    folder = folder_of(source)
     return volumes_of(folder) or [ArchiveLog(folder)]
+
+
+def folder_of(source: str) -> Path:
+    """Where the volumes of a source are, fetched if need be. Raises as ``open_volumes``."""
+    if source == "sample":
+        return sample_archive()
+    if is_url(source):
+        return fetched(source)
+    if is_lines(source):
+        raise UsageError(
+            f"{source} is a file of lines, which only `quasar audit` reads as it is: make an "
+            "archive of it by `quasar log import --out FOLDER`"
+        )
+    folder = Path(source)
+    inside = folder / "archive"
+    return inside if not volumes_of(folder) and volumes_of(inside) else folder
+
+
+def is_url(source: str) -> bool:
+    """Whether a source is to be fetched."""
+    return source.startswith(("http://", "https://"))
+
+
+def fetched(url: str, *, newest: bool = False) -> Path:
+    """Fetch what is new of a log, with a bar on stderr. As ``quasar.log.fetch.fetch``."""
+    from quasar.log.fetch import fetch  # TLS and threads are for those who need them
+
+    with slow_bar("fetching") as seen:
+        return fetch(url, newest=newest, seen=seen)
 
 
 def check_hotkey(text: str) -> None:

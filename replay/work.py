@@ -1,0 +1,78 @@
+"""What an audit may do anywhere, at any time: pure work in portions that travel between processes.
+
+Its results are the same wherever it is done, so a report never tells how many processes made it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from quasar.benchmarks.family import Json
+from quasar.events.signing import verify_hotkey
+from quasar.rules.judging import Asked, LocalJudge, Reply
+from quasar.rules.plan import task_of
+from quasar.rules.policy import Mix
+
+
+class Signatures(Struct, tag=True, array_like=True):
+    """Signed messages. Gives a bool each."""
+
+    hotkeys: list[str]
+    messages: list[bytes]
+    signatures: list[str]
+
+
+class Task(Struct, array_like=True):
+    """What makes a task anew."""
+
+    number: int
+    mix: Mix
+    seed: bytes
+    tokens: int
+
+    def asked(self, hotkey: str) -> Asked:
+        """The task as a miner got it."""
+        task = task_of(self.number, self.mix, self.seed, self.tokens)
+        return Asked(task, self.tokens, hotkey)
+
+
+class Answers(Struct, tag=True, array_like=True):
+    """Answers to one task. Gives an accuracy each."""
+
+    task: Task
+    hotkeys: list[str]
+    answers: list[bytes]
+
+
+class Programs(Struct, tag=True, array_like=True):
+    """Miners who answered a task with code. Gives for each what the hidden cases return."""
+
+    task: Task
+    hotkeys: list[str]
+
+
+Work = Signatures | Answers | Programs
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Work).decode
+_judge = LocalJudge()
+
+
+def perform(work: Work) -> Sequence[Any]:
+    """Do it. Raises what the rules raise: CannotJudge where something is not installed."""
+    match work:
+        case Signatures():
+            signed = zip(work.hotkeys, work.messages, work.signatures, strict=True)
+            return [verify_hotkey(*each) for each in signed]
+        case Answers():
+            pairs = zip(work.hotkeys, work.answers, strict=True)
+            return _judge.accuracies([Reply(work.task.asked(h), answer) for h, answer in pairs])
+        case Programs():
+            return [_expected(work.task.asked(hotkey)) for hotkey in work.hotkeys]
+
+
+def _expected(asked: Asked) -> list[Json]:
+    program = asked.task.variant(asked.hotkey).instance.program
+    assert program is not None
+    return program.expected
