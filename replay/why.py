@@ -15,6 +15,7 @@ from quasar.replay.why_found import NamedEvent as NamedEvent
 from quasar.replay.why_found import RoundEarned as RoundEarned
 from quasar.replay.why_found import ScoredAnswer as ScoredAnswer
 from quasar.replay.why_found import Why as Why
+from quasar.replay.why_named import known_hotkeys
 from quasar.replay.why_rounds import look_into
 from quasar.replay.why_weight import Weighed, weigh
 
@@ -62,7 +63,7 @@ async def explain(
     answers: int | None = None,
 ) -> Why:
     """As ``why``, on a log that has its index."""
-    known = events.index.told
+    known = await known_hotkeys(events, block)
     if hotkey not in known:
         shown = ", ".join(sorted(known)[:8]) or "none"
         raise UsageError(f"this log never sampled {hotkey}; it knows {shown}")

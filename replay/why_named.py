@@ -17,7 +17,7 @@ async def hotkey_of(log: IndexedLog, named: str, block: int | None = None) -> st
         found = await _of_uid(log, int(named), block)
         if found is not None:
             return found
-    return the_one(log.index.told, named)
+    return the_one(await known_hotkeys(log, block), named)
 
 
 def the_one(hotkeys: Collection[str], named: str) -> str:
@@ -29,6 +29,16 @@ def the_one(hotkeys: Collection[str], named: str) -> str:
     known = ", ".join(found or sorted(hotkeys)) or "none"
     problem = "more than one miner starts" if found else "no miner of this log starts"
     raise UsageError(f"{problem} with {named!r}: {known}")
+
+
+async def known_hotkeys(log: IndexedLog, block: int | None) -> set[str]:
+    """Who took part, and whom the newest row up to a block weighs for what earlier volumes saw."""
+    known = set(log.index.told)
+    rows = [r for r in log.index.rows if r.computed and (block is None or r.block <= block)]
+    if not rows:
+        return known
+    row = (await log.recorded(rows[-1].seq)).event
+    return known | {w.hotkey for w in row.weights} if isinstance(row, WeightsComputed) else known
 
 
 async def _of_uid(log: IndexedLog, uid: int, block: int | None) -> str | None:

@@ -65,7 +65,8 @@ def _weight(found: Why) -> Iterator[Text]:
         f"  u16 = round(score / highest score x 65535)"
         f" = round({_n(w.score)} / {_n(found.highest)} x 65535)"
     )
-    yield Text(f"  score = the moving average below, over {w.samples} scored answers")
+    where = "below" if found.rounds else "that earlier volumes handed on"
+    yield Text(f"  score = the moving average {where}, over {w.samples} scored answers")
 
 
 def _print_steps(found: Why) -> None:

@@ -83,6 +83,8 @@ def test_a_weight_is_explained_across_volumes(played: Played) -> None:
     """The EMA goes on from what the volume before handed over."""
     shown = run("why", str(played.archive), demo_miner(SEED, 0).ss58_address, "--json")
     assert shown.code == 0, shown
+    told = json.loads(shown.out)
+    assert (told["differences"], told["weight"]["u16"]) == ([], 65535)
     assert run("log", "tail", str(played.archive)).code == 0
 
 
