@@ -1,47 +1,35 @@
 """Audit: feed a recorded log through the rules and say what holds."""
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
-import msgspec
-
 from quasar.errors import CannotJudge, Damaged, UsageError
-from quasar.events import (
-    AnswerScored,
-    CodeExecuted,
-    LogClosed,
-    LogOpened,
-    MetagraphObserved,
-    RoundOpened,
-    RoundRevealed,
-    RoundScored,
-    RunStarted,
-    WeightsDeferred,
-)
-from quasar.events.envelope import decode, tag_of
+from quasar.events import LogClosed, LogOpened
+from quasar.events.envelope import decode
 from quasar.events.note import LogKeys
 from quasar.log import Log
 from quasar.log.archive_reader import ArchiveLog
 from quasar.replay.archive import ArchiveCheck
+from quasar.replay.counted import Counted
 from quasar.replay.decisions import DecisionCheck
 from quasar.replay.effects import EffectsCheck
-from quasar.replay.finding import LEVELS, LISTED, Finding, Level, Pending, Report, Signer, Tally
+from quasar.replay.finding import LEVELS, LISTED, Finding, Level, Report, Signer, Tally
 from quasar.replay.judge import SharedJudge
 from quasar.replay.leaves import LeafTree
 from quasar.replay.lifecycle import LifecycleCheck
 from quasar.replay.proved import Counts, proved
 from quasar.replay.receipts import ReceiptCheck
 from quasar.replay.recent import RecentBlobs
+from quasar.replay.revealed import revealed_secrets, up_to
 from quasar.replay.sample import Full, every
 from quasar.replay.structure import StructureCheck
 from quasar.replay.versions import advised, check_versions
 from quasar.replay.workers import Workers, default_processes
 from quasar.rules import closing
-from quasar.rules.carried import encode_carried, inherited
+from quasar.rules.carried import encode_carried
 from quasar.rules.closing import ClosingState, carried_from
 from quasar.rules.machine import Recorded
-from quasar.rules.secrets import CHAIN_LENGTH, links
 
 Progress = Callable[[int, int], None]
 """Called with events done and events in all."""
@@ -82,9 +70,6 @@ class Audit:
         on it, this one among them; as many as there are processors, unless the log is small."""
         self._levels = chosen(levels)
         self._full = full
-        self._unrevealed: set[int] = set()
-        self._taken = 0
-        """Rounds that were not judged in full."""
         self._processes = processes
         self._log = log
         self._closing: ClosingState | None = ClosingState()
@@ -101,8 +86,7 @@ class Audit:
         self._doubled: Finding | None = None
         self._unfinished: Finding | None = None
         self._read_all = self._closed = False
-        self._runs: list[RunStarted] = []
-        self._unproved = self._metagraphs = self._verdicts = self._means = self._deferrals = 0
+        self._counted = Counted(full)
 
     async def run(self, progress: Progress | None = None) -> Report:
         """The verdict. Raises CannotJudge where versions or blobs are missing."""
@@ -183,30 +167,14 @@ class Audit:
                 self._closing = None
 
     def _count(self, seen: Recorded) -> None:
-        self._closed = self._closed or isinstance(seen.event, LogClosed)
-        match seen.event:
-            case LogClosed() if self._closing is None or not self._closing.drained:
+        self._counted.feed(seen)
+        if isinstance(seen.event, LogClosed):
+            self._closed = True
+            if self._closing is None or not self._closing.drained:
                 reason = "something was still under way when the volume was closed"
                 self._unfinished = Finding(
                     seq=seen.seq, level="lifecycle", type=LogClosed.__name__, reason=reason
                 )
-            case RunStarted() as run:
-                self._runs.append(run)
-            case RoundOpened(round=number):
-                self._unrevealed.add(number)
-            case RoundRevealed(round=number):
-                self._unrevealed.discard(number)
-                self._taken += not self._full(number)
-            case AnswerScored(unproved=True):
-                self._unproved += 1
-            case RoundScored():
-                self._means += 1
-            case WeightsDeferred():
-                self._deferrals += 1
-            case MetagraphObserved():
-                self._metagraphs += 1
-            case CodeExecuted():
-                self._verdicts += 1
 
     @property
     def opened(self) -> LogOpened | None:
@@ -243,9 +211,7 @@ class Audit:
             weights=tallies["weights"],
             receipts=self._receipts.tally,
             signer=self._signer(),
-            checkpoint_root=None
-            if self._damage or self._doubled
-            else self._structure.tree.root().hex(),
+            checkpoint_root=self._root(),
             proved=[] if findings else proved(self.counts()),
             not_checked=self._not_checked(due),
             assumed=self._assumed(),
@@ -253,9 +219,7 @@ class Audit:
             findings=len(findings),
             first_divergence=findings[0] if findings else None,
             listed=findings[:LISTED],
-            pending=Pending(
-                rounds=len(self._unrevealed), newest=max(self._unrevealed, default=None)
-            ),
+            pending=self._counted.pending,
         )
 
     def _root(self) -> str | None:
@@ -304,10 +268,10 @@ class Audit:
             checkpoints=len(self._structure.checkpoints),
             tasks=tallies["tasks"].equal,
             statements=self._receipts.tally.equal,
-            scores=tallies["scores"].equal - self._means,
-            means=self._means,
-            rows=tallies["weights"].equal - self._deferrals,
-            deferrals=self._deferrals,
+            scores=tallies["scores"].equal - self._counted.means,
+            means=self._counted.means,
+            rows=tallies["weights"].equal - self._counted.deferrals,
+            deferrals=self._counted.deferrals,
         )
 
     def _not_checked(self, due: int) -> list[str]:
@@ -317,9 +281,9 @@ class Audit:
             left.append("signer not verified: name the validator with --hotkey")
         if self._structure.foreign_seal:
             left.append(FOREIGN_SEAL)
-        if any(run.freshness == "none" for run in self._runs):
+        if any(run.freshness == "none" for run in self._counted.runs):
             left.append("freshness: none, secrets and blocks come from a public seed")
-        elif any(run.mode == "mock" for run in self._runs):
+        elif any(run.mode == "mock" for run in self._counted.runs):
             left.append("mock: it was played on a local chain, whose blocks can be foretold")
         if self._damage and not self._read_all:
             left.append(f"stopped at event {self._damage.seq}: the rest was not judged")
@@ -338,10 +302,10 @@ class Audit:
         carried = self.opened is not None and self.opened.previous is not None
         return {
             "carried_state": int(carried),
-            "code_verdicts": self._verdicts,
-            "metagraphs_without_chain": self._metagraphs,
-            "unproved_faults": self._unproved,
-        } | ({} if self._full is every else {"unsampled_rounds": self._taken})
+            "code_verdicts": self._counted.verdicts,
+            "metagraphs_without_chain": self._counted.metagraphs,
+            "unproved_faults": self._counted.unproved,
+        } | ({} if self._full is every else {"unsampled_rounds": self._counted.taken})
 
 
 async def audit(
@@ -367,45 +331,6 @@ def chosen(levels: Collection[Level]) -> frozenset[Level]:
     if unknown := sorted(set(levels) - set(ALONE)):
         raise UsageError(f"there is no level {unknown[0]!r}: name some of {', '.join(ALONE)}")
     return frozenset(("structure", *levels))
-
-
-async def up_to(log: Log, last: int) -> AsyncIterator[tuple[int, bytes]]:
-    """Events 1 to ``last`` of a live log, which would go on for ever; all of an archive."""
-    ends = isinstance(log, ArchiveLog)
-    if last == 0 and not ends:
-        return
-    async for seq, line in log.read():
-        yield seq, line
-        if seq >= last and not ends:
-            return
-
-
-async def revealed_secrets(log: Log, last: int) -> dict[int, str]:
-    """Round to secret, of those that belong to the chain that LogOpened committed to.
-
-    Stops without complaint where the log is damaged: the audit names that.
-    """
-    secrets: dict[int, str] = {}
-    base, proved, value = 0, 0, ""
-    try:
-        async for seq, line in up_to(log, last):
-            if seq > 1 and (
-                b'"type":"RoundRevealed"' not in line or tag_of(line) != RoundRevealed.__name__
-            ):
-                continue
-            match Recorded(seq, line).event:
-                case LogOpened() as opened:
-                    carried = inherited(opened, log.blobs)
-                    value = opened.secrets_tip
-                    base = proved = carried.round if carried else 0
-                case RoundRevealed(round=number, secret=secret) if (
-                    proved < number <= base + CHAIN_LENGTH and links(value, secret, number - proved)
-                ):
-                    proved, value = number, secret
-                    secrets[number] = secret
-    except (Damaged, CannotJudge, ValueError, msgspec.MsgspecError):
-        pass
-    return secrets
 
 
 def _total(counts: Iterator[int]) -> int:

@@ -23,7 +23,6 @@ from quasar.events import (
 )
 from quasar.events.envelope import decode
 from quasar.log import Log
-from quasar.replay.audit import up_to
 from quasar.replay.page_series import (
     ANSWERED,
     FAILED,
@@ -33,6 +32,7 @@ from quasar.replay.page_series import (
     Rows,
     shares_of,
 )
+from quasar.replay.revealed import up_to
 from quasar.rules.machine import Recorded
 
 NAMES = 12

@@ -18,7 +18,7 @@ from quasar.events import (
     TaskAssigned,
 )
 from quasar.log import Log
-from quasar.replay.audit import up_to
+from quasar.replay.revealed import up_to
 from quasar.rules.machine import Recorded
 
 Key = tuple[int, int]

@@ -10,9 +10,9 @@ from quasar.errors import UsageError
 from quasar.events import RunStarted
 from quasar.log import Log
 from quasar.log.archive_reader import ArchiveLog
-from quasar.replay.audit import up_to
 from quasar.replay.chain import ChainCheck, merged
 from quasar.replay.finding import Report
+from quasar.replay.revealed import up_to
 from quasar.rules.machine import Recorded
 
 Progress = Callable[[int], None]

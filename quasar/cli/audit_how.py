@@ -9,10 +9,11 @@ import msgspec
 from quasar.errors import UsageError
 from quasar.log import Log
 from quasar.log.user_cache import cache_folder
-from quasar.replay.audit import ALONE, Progress, chosen, revealed_secrets
+from quasar.replay.audit import ALONE, Progress, chosen
 from quasar.replay.audit import audit as audit_log
 from quasar.replay.audited import Kept
 from quasar.replay.finding import Level, Report
+from quasar.replay.revealed import revealed_secrets
 from quasar.replay.sample import Full, Sample, draw_rounds, every
 from quasar.replay.volumes import audit_volumes
 

@@ -20,7 +20,7 @@ from quasar.events.merkle import Tree, leaf_hash
 from quasar.events.receipt import Receipt, SignedCheckpoint, digest, statement_bytes
 from quasar.log.blobs import MemoryBlobs
 from quasar.replay import Report, audit
-from quasar.replay.audit import revealed_secrets
+from quasar.replay.revealed import revealed_secrets
 from quasar.rules.delivery import Delivery
 from tests.builders import LineLog, World
 from tests.forging import Forging, few_tasks, played, report_of
