@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from quasar.cli.output import err
+from quasar.cli.report import told
 from quasar.cli.source import is_url, open_volumes
 from quasar.errors import CannotJudge, TryAgain
 from quasar.log import Log
@@ -92,14 +94,15 @@ def _published(url: str, newest: bool) -> tuple[list[ArchiveLog], Finding | None
     except OtherHistory as other:
         if not (volumes := volumes_of(other.folder)):
             raise
-        evidence = f"; {other.evidence} proves the fork" if other.evidence else ""
+        evidence = "; fork.json beside the copy proves the fork" if other.evidence else ""
+        err.print(f"the copy from before: {other.folder}", markup=False, soft_wrap=True)
         return volumes, Finding(
             seq=other.seq,
             level="structure",
             type="",
             reason=f"{other.reason}{evidence}",
             field="source",
-            recorded=other.url,
-            recomputed=str(other.folder),
+            recorded=told(other.url),
+            recomputed="the copy from before",
             volume=other.volume,
         )

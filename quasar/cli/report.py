@@ -69,18 +69,19 @@ def command_for(source: str, **options: object) -> str:
     A local path is told by its last part only, and an address without what may be a password or
     an access key in it: the page is for others.
     """
-    words = [*COMMAND, _told(source)]
+    words = [*COMMAND, told(source)]
     for name, value in options.items():
         if value is None or value is False:
             continue
         words.append(f"--{name.replace('_', '-')}")
         if value is not True:
             said = ",".join(value) if isinstance(value, list | tuple) else str(value)
-            words.append(_told(said) if "://" in said else said)
+            words.append(told(said) if "://" in said else said)
     return shlex.join([*words, "--report", PAGE])
 
 
-def _told(source: str) -> str:
+def told(source: str) -> str:
+    """A source as it may be told to others."""
     if "://" not in source:
         return source if source == "sample" else Path(source).resolve().name or source
     url = urlsplit(source)
