@@ -2,9 +2,11 @@
 
 import importlib.util
 import os
+from collections.abc import Iterator
 
 import anyio
 import pytest
+import structlog
 from hypothesis import settings
 
 settings.register_profile("quasar", deadline=None)
@@ -12,6 +14,13 @@ settings.load_profile("quasar")  # a loaded machine must not fail an example; py
 
 UNCOUNTED = {"contract", "e2e", "faults", "packaging"}
 """Folders whose tests run other programs, or repeat what unit tests reach."""
+
+
+@pytest.fixture(autouse=True)
+def fixture_logging() -> Iterator[None]:
+    """A command that a test ran logs to that test's stderr, which is gone afterwards."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def set_up(*, quiet: bool = False) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,  # the next command of this process has its own stderr
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
 
