@@ -4,6 +4,7 @@ import json
 import platform
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import aiodocker
@@ -45,7 +46,11 @@ async def containers() -> list[dict[str, Any]]:
     """What the engine says about each container of this suite that it has."""
     async with aiodocker.Docker(await find_engine()) as docker:
         wanted = json.dumps({"label": [f"quasar.owner={CONFIG.owner}"]})
-        return [await c.show() for c in await docker.containers.list(all="true", filters=wanted)]
+        found = []
+        for container in await docker.containers.list(all="true", filters=wanted):
+            with suppress(aiodocker.DockerError):  # it may leave between the two requests
+                found.append(await container.show())
+        return found
 
 
 @pytest.mark.parametrize("attack", SUITE, ids=lambda attack: attack.name)
