@@ -115,7 +115,7 @@ def compared(
     """Microseconds an answer, ours and theirs, on the same answers. The numbers must be equal."""
     metric = METRICS[name]
     began = time.process_time()
-    ours = [metric(pair.answer, pair.expected) for pair in pairs]
+    ours = [metric(pair.answer.decode(), [pair.expected]) for pair in pairs]
     middle = time.process_time()
     theirs = [reference(pair.answer.decode(), pair.expected) for pair in pairs]
     ended = time.process_time()

@@ -8,8 +8,10 @@ import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 
+from msgspec import Struct
+
 from quasar.benchmarks import FAMILIES
-from quasar.benchmarks.family import Instance, Program, Template
+from quasar.benchmarks.family import Instance, OneAnswer, Template
 from quasar.benchmarks.haystack import Place
 from quasar.draw import Draw
 from quasar.events.task import TextPart
@@ -21,15 +23,18 @@ WORDS = tuple(
 SUMMARY_WORDS = 200
 
 
-class WordsInstance:
+class WordsInstance(OneAnswer):
     """A reference text of invented words."""
 
-    program: Program | None = None
     proof: Sequence[Place] = ()
     tokens = 31_500
 
     def __init__(self, answer: str) -> None:
-        self.answer = answer
+        self._answer = answer
+
+    @property
+    def answer(self) -> str:
+        return self._answer
 
     @property
     def question(self) -> list[TextPart]:
@@ -66,6 +71,7 @@ class WordsFamily:
     """Tasks of which the reference is ``shown`` of ``count`` words."""
 
     guess_rate = 0.0
+    levels: Sequence[Struct] = ()
 
     def __init__(self, name: str, metric: str, count: int, shown: int) -> None:
         self.name = name
@@ -73,7 +79,13 @@ class WordsFamily:
         self._count = count
         self._shown = shown
 
-    def template(self, seed: bytes, tokens: int) -> Template:  # noqa: ARG002 - the contract's
+    def template(
+        self,
+        seed: bytes,
+        tokens: int,  # noqa: ARG002 - the contract's
+        parameters: Struct | None = None,  # noqa: ARG002
+        source: str = "",  # noqa: ARG002
+    ) -> Template:
         return WordsTemplate(seed, self._count, self._shown)
 
 

@@ -3,7 +3,9 @@
 No hidden state: a draw for one purpose never shifts another, on any machine, for ever.
 """
 
+import hashlib
 import hmac
+import struct
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -48,3 +50,15 @@ class Draw:
             j = i + self.below(len(pool) - i)
             pool[i], pool[j] = pool[j], pool[i]
         return pool[:k]
+
+
+def bulk(seed: bytes, purpose: str, n: int, count: int) -> list[int]:
+    """``count`` integers in [0, n), much faster than as many draws: for whole contexts.
+
+    They are 64-bit words of SHAKE-256 over a seed of the purpose, modulo n: the bias is under
+    n / 2**64.
+    """
+    if not 0 < n <= 2**32:
+        raise ValueError(f"cannot draw many below {n}")
+    words = hashlib.shake_256(derive(seed, purpose)).digest(8 * count)
+    return [word % n for word in struct.unpack(f"<{count}Q", words)]

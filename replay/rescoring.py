@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from quasar.benchmarks.family import Instance
 from quasar.errors import Damaged, UsageError
 from quasar.events import (
     AnswerNotScored,
@@ -23,6 +24,7 @@ from quasar.events.blobs import Blobs
 from quasar.events.envelope import Draft, encode
 from quasar.metrics import Metric
 from quasar.replay.whatif import blended
+from quasar.rules.judging import read
 from quasar.rules.machine import Recorded
 from quasar.rules.plan import plan_tasks, runs_code
 from quasar.rules.policy import Policy
@@ -64,18 +66,17 @@ class OtherMetric(ScoringRule):
             assert isinstance(outcome, AnswerReceived)
             assert not runs_code(task.mix.family)  # those are scored when they have run
             answer = answer_bytes(outcome, blobs, current.policy.answers.max_bytes)
-            expected = task.variant(score.hotkey).instance.answer
-            accuracy = self._accuracy(answer, expected)
+            accuracy = self._accuracy(answer, task.variant(score.hotkey).instance)
             earned = Earned(accuracy, score.multiplier)
             reward = REWARDS[current.policy.scoring.reward](earned)
             yield msgspec.structs.replace(
                 score, metric=self._name, accuracy=accuracy, reward=reward
             )
 
-    def _accuracy(self, answer: bytes, expected: str) -> float:
+    def _accuracy(self, answer: bytes, instance: Instance) -> float:
         """Raises UsageError where a metric in the making fails: released ones never do."""
         try:
-            return total(float(self._metric(answer, expected)))
+            return total(float(read(self._metric, instance, answer, {})))
         except Exception as problem:
             raise UsageError(f"metric {self._name}: {type(problem).__name__}: {problem}") from None
 

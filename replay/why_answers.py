@@ -15,10 +15,11 @@ from quasar.events import (
 )
 from quasar.replay.why_found import ScoredAnswer
 from quasar.replay.why_reading import Reading, explaining, unexplained
+from quasar.rules.judging import accuracy as accuracy_of
 from quasar.rules.plan import PlannedTask, plan_task
 from quasar.rules.policy import Policy
 from quasar.rules.rewards import REWARDS, Earned, total
-from quasar.rules.scoring import answer_bytes, metric, program_metric
+from quasar.rules.scoring import answer_bytes, program_metric
 
 SHOWN_BYTES = 4096
 """Of an answer."""
@@ -55,7 +56,7 @@ class Answers:
             instance = planned.variant(self._reading.hotkey).instance
             data = self._data(told["answer"], answered.outcome)
             if isinstance(score, AnswerScored):
-                accuracy = await self._accuracy(told, planned.metric, instance, score, data)
+                accuracy = await self._accuracy(told, planned, instance, score, data)
                 self._compare(told["score"], planned, score, accuracy)
             return self._shown(answered, planned, instance.answer, data)
 
@@ -103,17 +104,22 @@ class Answers:
             self._reading.compare(seq, name, getattr(score, name), value)
 
     async def _accuracy(
-        self, told: Told, name: str, instance: Instance, score: AnswerScored, data: bytes | None
+        self,
+        told: Told,
+        planned: PlannedTask,
+        instance: Instance,
+        score: AnswerScored,
+        data: bytes | None,
     ) -> float:
         """What the metric makes of the answer; of a failure, as recorded, nothing."""
         if score.failure is not None:
             return 0.0
         if instance.program is not None:
             outputs = await self._outputs(told, score.task)
-            return total(program_metric(name)(outputs, instance.program.expected))
+            return total(program_metric(planned.metric)(outputs, instance.program.expected))
         if data is None:
             raise unexplained(told["score"], "there is no answer to score")
-        return total(metric(name)(data, instance.answer))
+        return total(accuracy_of(planned, instance, data))
 
     async def _outputs(self, told: Told, task: int) -> list[bytes | None]:
         """What a program returned, case by case."""

@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 
 from quasar.benchmarks import tokenizer
-from quasar.benchmarks.factbook import FIELDS
+from quasar.benchmarks.families.factbook import FIELDS
 
 DATA = Path(__file__).parent.parent / "quasar" / "benchmarks" / "data"
 PROSE = 60

@@ -1,6 +1,6 @@
 """Rounds with tasks in code: a policy, and what miners answer."""
 
-from quasar.benchmarks.code import CodeInstance
+from quasar.benchmarks.families.code import CodeInstance
 from quasar.rules.delivery import Key
 from quasar.rules.plan import PlannedTask, plan_tasks
 from quasar.rules.policy import parse

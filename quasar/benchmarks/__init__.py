@@ -1,9 +1,6 @@
 """Task families by name. Pure but for one loader of vendored data (``vendored``)."""
 
-from quasar.benchmarks.code import Code
-from quasar.benchmarks.factbook import Factbook
-from quasar.benchmarks.family import Family
-from quasar.benchmarks.hops import Hops
+from quasar.benchmarks.registry import Registry
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (Factbook(), Hops(), Code())}
-"""Every released family; a log names them by key."""
+FAMILIES = Registry()
+"""Every released family and every plug-in; a log names them by key."""

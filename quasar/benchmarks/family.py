@@ -4,10 +4,14 @@ A family plugs in as an object that satisfies ``Family``; a change that alters a
 version with a new name, and the old one stays. All draws come from the seeds, by ``quasar.draw``.
 """
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from msgspec import Struct
+
 from quasar.benchmarks.haystack import Place
+from quasar.errors import UsageError
 from quasar.events.task import TextPart
 
 Json = int | str | list["Json"]
@@ -41,6 +45,16 @@ class Instance(Protocol):
         ...
 
     @property
+    def references(self) -> Sequence[str]:
+        """The answers that are right; the metric takes the best of them."""
+        ...
+
+    @property
+    def options(self) -> Mapping[str, object]:
+        """What else the family's metric has to be told, by name."""
+        ...
+
+    @property
     def program(self) -> Program | None:
         """Set if the answer is code to run; then the metric is one of ``PROGRAM_METRICS``."""
         ...
@@ -58,6 +72,23 @@ class Instance(Protocol):
     def context(self) -> str:
         """The long text, built on each call in time linear in its length."""
         ...
+
+
+class OneAnswer(ABC):
+    """Part of an instance whose only right answer is ``answer``, which is read and not run."""
+
+    options: Mapping[str, object] = {}
+    program: Program | None = None
+
+    @property
+    @abstractmethod
+    def answer(self) -> str:
+        """The reference answer."""
+
+    @property
+    def references(self) -> Sequence[str]:
+        """That one alone."""
+        return [self.answer]
 
 
 class Template(Protocol):
@@ -94,9 +125,26 @@ class Family(Protocol):
         """
         ...
 
-    def template(self, seed: bytes, tokens: int) -> Template:
+    @property
+    def levels(self) -> Sequence[Struct]:
+        """Parameters of each level of difficulty, easiest first; empty where there is one alone."""
+        ...
+
+    def template(
+        self, seed: bytes, tokens: int, parameters: Struct | None = None, source: str = ""
+    ) -> Template:
         """A task whose contexts fill 0.98 to 1.0 of ``tokens``.
 
-        Raises UsageError for a size that the family cannot make.
+        ``parameters``: one of ``levels``, or another of its type; None for the family's usual ones.
+        ``source``: SHA-256 of the text to hide things in (``packs``); empty for the vendored one.
+        Raises UsageError for what the family cannot make.
         """
         ...
+
+
+def refuse_parameters(family: str, parameters: Struct | None, source: str) -> None:
+    """For a family that takes neither. Raises UsageError where one is given."""
+    if parameters is not None:
+        raise UsageError(f"{family} has no levels or parameters: leave them out")
+    if source:
+        raise UsageError(f"{family} hides things in its own text only: leave the source out")

@@ -1,6 +1,6 @@
 """Metrics by name. Each is pure and total: whatever a miner sends gets a number from 0.0 to 1.0."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from quasar.metrics.exact import answer_exact
@@ -8,13 +8,13 @@ from quasar.metrics.overlap import qa_f1
 from quasar.metrics.program import pass_rate
 from quasar.metrics.rouge import rouge_l
 
+Metric = Callable[..., float]
+"""Scores one answer that is read: ``metric(prediction: str, answers: Sequence[str], **options)``.
 
-class Metric(Protocol):
-    """Scores one answer that is read."""
-
-    def __call__(self, answer: bytes, expected: str, /) -> float:
-        """0.0 to 1.0 for the answer's bytes, already cut to their limit. Never raises."""
-        ...
+0.0 to 1.0, the best over the reference answers; never raises for any prediction. The prediction is
+already cut to its limit, and like the references in characters of one Unicode version
+(``unicode14``).
+"""
 
 
 class ProgramMetric(Protocol):

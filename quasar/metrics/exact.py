@@ -4,8 +4,7 @@ Only ASCII is folded and only ASCII blanks are stripped, so no Python version ca
 """
 
 import re
-
-from quasar.metrics.unicode14 import restrict
+from collections.abc import Sequence
 
 MARK = "ANSWER:"
 _BLANKS = " \t\r\v\f"
@@ -14,15 +13,14 @@ _GROUPED = re.compile(r"[0-9]{1,3}([,_ ])[0-9]{3}(?:\1[0-9]{3})*")
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
-def answer_exact(answer: bytes, expected: str) -> float:
-    """1.0 if the answer states exactly what is expected, else 0.0. Never raises.
+def answer_exact(prediction: str, answers: Sequence[str]) -> float:
+    """1.0 if the prediction states exactly one of the answers, else 0.0. Never raises.
 
-    ``answer`` is whatever the miner sent, already cut to its limit. Case, blanks around the
-    statement, thousands separators and one final period do not matter; a second candidate on the
-    line does, because the whole line is compared.
+    Case, blanks around the statement, thousands separators and one final period do not matter; a
+    second candidate on the line does, because the whole line is compared.
     """
-    stated = _stated(restrict(answer.decode("utf-8", "replace")))
-    return float(stated is not None and _plain(stated) == _plain(expected))
+    stated = _stated(prediction)
+    return float(stated is not None and _plain(stated) in map(_plain, answers))
 
 
 def _stated(text: str) -> str | None:

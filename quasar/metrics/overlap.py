@@ -6,17 +6,20 @@ uses it must cap its length: every further word costs precision, and none costs 
 
 import re
 import string
-
-from quasar.metrics.unicode14 import restrict
+from collections.abc import Sequence
 
 _PUNCTUATION = dict.fromkeys(map(ord, string.punctuation))
 """Deleted, not replaced: "a-b" is one word, and "U.S.A." is "usa"."""
 _ARTICLE = re.compile(r"\b(?:a|an|the)\b")
 
 
-def qa_f1(answer: bytes, expected: str) -> float:
+def qa_f1(prediction: str, answers: Sequence[str]) -> float:
     """0.0 to 1.0; 0.0 where no word is shared, so also for two empty texts. Never raises."""
-    said, wanted = _words(answer.decode("utf-8", "replace")), _words(expected)
+    said = _words(prediction)
+    return max((_f1(said, _words(answer)) for answer in answers), default=0.0)
+
+
+def _f1(said: list[str], wanted: list[str]) -> float:
     left: dict[str, int] = {}
     for word in wanted:
         left[word] = left.get(word, 0) + 1
@@ -33,4 +36,4 @@ def qa_f1(answer: bytes, expected: str) -> float:
 
 def _words(text: str) -> list[str]:
     """Lower case, then without punctuation, then without articles: the order matters."""
-    return _ARTICLE.sub(" ", restrict(text).lower().translate(_PUNCTUATION)).split()
+    return _ARTICLE.sub(" ", text.lower().translate(_PUNCTUATION)).split()

@@ -6,18 +6,21 @@ the next row follows in a few operations on whole integers (Hyyrö's bit-paralle
 """
 
 import re
-
-from quasar.metrics.unicode14 import restrict
+from collections.abc import Sequence
 
 _WORD = re.compile(r"[a-z0-9]+")
 
 
-def rouge_l(answer: bytes, expected: str) -> float:
+def rouge_l(prediction: str, answers: Sequence[str]) -> float:
     """0.0 to 1.0; 0.0 where either text has no word. Never raises.
 
     Words are runs of ASCII letters and digits, case aside: other scripts score nothing.
     """
-    said, wanted = _words(answer.decode("utf-8", "replace")), _words(expected)
+    said = _words(prediction)
+    return max((_f1(said, _words(answer)) for answer in answers), default=0.0)
+
+
+def _f1(said: list[str], wanted: list[str]) -> float:
     if not said or not wanted:
         return 0.0
     common = common_subsequence(wanted, said)
@@ -43,4 +46,4 @@ def common_subsequence(one: list[str], two: list[str]) -> int:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(restrict(text).lower())
+    return _WORD.findall(text.lower())

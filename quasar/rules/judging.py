@@ -3,11 +3,13 @@
 A scorer asks a ``Judge``, so that an audit can share the work between processes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from quasar.benchmarks.family import Instance
 from quasar.errors import CannotJudge
 from quasar.metrics import METRICS, PROGRAM_METRICS, Metric, ProgramMetric
+from quasar.metrics.unicode14 import restrict
 from quasar.rules.plan import PlannedTask
 
 
@@ -49,7 +51,7 @@ class LocalJudge:
 
     def accuracies(self, replies: Sequence[Reply]) -> Sequence[float]:
         return [
-            metric(asked.task.metric)(answer, asked.task.variant(asked.hotkey).instance.answer)
+            accuracy(asked.task, asked.task.variant(asked.hotkey).instance, answer)
             for asked, answer in replies
         ]
 
@@ -60,6 +62,21 @@ class LocalJudge:
         program = asked.task.variant(asked.hotkey).instance.program
         assert program is not None
         return program_metric(asked.task.metric)(outputs, program.expected)
+
+
+def accuracy(task: PlannedTask, instance: Instance, answer: bytes) -> float:
+    """What the task's metric gives an answer, cut to its limit. Raises CannotJudge as ``metric``.
+
+    The family's options are for its own metric: one that the policy names instead gets none.
+    """
+    options = {} if task.mix.metric else instance.options
+    return read(metric(task.metric), instance, answer, options)
+
+
+def read(metric: Metric, instance: Instance, answer: bytes, options: Mapping[str, object]) -> float:
+    """What a metric gives an answer, both sides in the characters of one Unicode version."""
+    said = restrict(answer.decode("utf-8", "replace"))
+    return metric(said, [restrict(reference) for reference in instance.references], **options)
 
 
 def metric(name: str) -> Metric:

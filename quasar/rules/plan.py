@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from quasar.benchmarks import FAMILIES
-from quasar.benchmarks.family import Instance, Template
+from quasar.benchmarks.family import Family, Instance, Template
 from quasar.draw import derive
 from quasar.errors import CannotJudge
 from quasar.metrics import PROGRAM_METRICS
@@ -26,7 +26,7 @@ class PlannedTask(NamedTuple):
     @property
     def metric(self) -> str:
         """Name and version of the metric that scores it."""
-        return FAMILIES[self.mix.family].metric
+        return self.mix.metric or FAMILIES[self.mix.family].metric
 
     def variant(self, hotkey: str) -> "Variant":
         """The task as one miner gets it."""
@@ -73,7 +73,8 @@ def plan_task(seed: bytes, policy: Policy, number: int) -> PlannedTask:
 
 def task_of(number: int, mix: Mix, task_seed: bytes, tokens: int) -> PlannedTask:
     """A task from its own seed and the tokens of its bucket."""
-    return PlannedTask(number, mix, task_seed, _template(mix.family, task_seed, tokens))
+    template = _template(mix.family, task_seed, tokens, mix.level, mix.source)
+    return PlannedTask(number, mix, task_seed, template)
 
 
 def assignments(policy: Policy, participants: Sequence[str]) -> int:
@@ -82,10 +83,23 @@ def assignments(policy: Policy, participants: Sequence[str]) -> int:
 
 
 @lru_cache(maxsize=16)
-def _template(family: str, seed: bytes, tokens: int) -> Template:
-    if family not in FAMILIES:
+def _template(
+    name: str, seed: bytes, tokens: int, level: int | None, source: str | None
+) -> Template:
+    if name not in FAMILIES:
         raise CannotJudge(
-            f"task family {family!r} is not installed; install the quasar-subnet version "
+            f"task family {name!r} is not installed; install the quasar-subnet version "
             "that RunStarted names"
         )
-    return FAMILIES[family].template(seed, tokens)
+    family = FAMILIES[name]
+    if level is None and source is None:
+        return family.template(seed, tokens)
+    return family.template(seed, tokens, _parameters(family, level), source or "")
+
+
+def _parameters(family: Family, level: int | None) -> msgspec.Struct | None:
+    if level is None:
+        return None
+    if level > len(family.levels):
+        raise CannotJudge(f"{family.name} has {len(family.levels)} levels, not {level}")
+    return family.levels[level - 1]

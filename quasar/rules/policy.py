@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from quasar.errors import CannotJudge, UsageError
-from quasar.events.base import Name, Part
+from quasar.events.base import Digest, Name, Part
 
 Positive = Annotated[int, Meta(ge=1, le=2**53)]
 MAX_POLICY_BYTES = 32 * 2**10
@@ -53,6 +53,13 @@ class Mix(Section, frozen=True):
     family: Name
     bucket: Name
     tasks: Annotated[int, Meta(ge=1, le=1000)]
+    level: Annotated[int, Meta(ge=1, le=9)] | None = None
+    """Of difficulty; none for the family's usual one."""
+    metric: Name | None = None
+    """In place of the family's own, which is told the family's options; this one is told none."""
+    source: Digest | None = None
+    """SHA-256 of the pack of texts or items (``quasar.benchmarks.packs``), for a family that takes
+    one; none for the vendored text."""
 
 
 class Answers(Section, frozen=True):

@@ -99,10 +99,8 @@ def unkilled_accuracy(events: list[Envelope], policy: Path) -> dict[tuple[int, i
             for hotkey in opened.participants:
                 instance = task.variant(hotkey).instance
                 question = "\n".join(part.text for part in instance.question)
-                answer = extractive.answer(
-                    instance.context(), question, rules.answers.max_bytes
-                ).encode()
-                found[(number, task.task, hotkey)] = metric(task.metric)(answer, instance.answer)
+                answer = extractive.answer(instance.context(), question, rules.answers.max_bytes)
+                found[(number, task.task, hotkey)] = metric(task.metric)(answer, [instance.answer])
     return found
 
 

@@ -72,9 +72,9 @@ OLDER = {
         "unknown event type 'AnswerScored'",
     ),
     "family": Older(
-        "quasar.benchmarks",
-        "(Factbook(), Hops(), Code())",
-        "(Factbook(), Code())",
+        "quasar.benchmarks.registry",
+        '"hops@1"',
+        '"hops@0"',
         MIXED,
         "task family 'hops@1' is not installed",
     ),

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quasar.benchmarks import tokenizer
-from quasar.benchmarks.factbook import PLACES, Factbook
+from quasar.benchmarks.families.factbook import PLACES, Factbook
 from quasar.metrics import METRICS
 
 FAMILY = Factbook()
@@ -57,7 +57,7 @@ def test_reference_answer_scores_one(seed: bytes, variant: bytes) -> None:
     instance = FAMILY.template(seed, 1_000).instance(variant)
     score = METRICS[FAMILY.metric]
     candidates = [*instance.names, *map(str, instance.values)]
-    scores = {c: score(f"ANSWER: {c}".encode(), instance.answer) for c in candidates}
+    scores = {c: score(f"ANSWER: {c}", [instance.answer]) for c in candidates}
     assert [c for c in candidates if scores[c]] == [instance.answer]
 
 

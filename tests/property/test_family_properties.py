@@ -59,7 +59,7 @@ def test_other_seeds_make_other_tasks(name: str, one: bytes, two: bytes) -> None
 def test_reference_scores_one(seed: bytes, variant: bytes) -> None:
     """Each family's reference passes its own metric."""
     hops = FAMILIES["hops@1"].template(seed, 4_000).instance(variant)
-    assert METRICS["answer_exact@1"](f"ANSWER: {hops.answer}".encode(), hops.answer) == 1.0
+    assert METRICS["answer_exact@1"](f"ANSWER: {hops.answer}", [hops.answer]) == 1.0
     code = FAMILIES["code@1"].template(seed, 4_000).instance(variant)
     assert code.program is not None
     outputs = [msgspec.json.encode(value) for value in code.program.expected]

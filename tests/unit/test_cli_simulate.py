@@ -66,7 +66,7 @@ def test_the_command_in_json(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """One object; a metric of one's own is found in the working folder; a policy may be a file."""
-    (tmp_path / "own_metric.py").write_text("def score(answer, expected):\n    return 0.5\n")
+    (tmp_path / "own_metric.py").write_text("def score(prediction, answers):\n    return 0.5\n")
     (tmp_path / "own.toml").write_bytes(few_tasks(**{"ema_alpha = 0.1": "ema_alpha = 0.3"}))
     monkeypatch.chdir(tmp_path)
     assert run(app, ["simulate", str(folder), "--metric", "own_metric:score", "--json"]) == 0

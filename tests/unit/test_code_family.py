@@ -15,11 +15,11 @@ import msgspec
 import pytest
 
 from quasar.benchmarks import FAMILIES, tokenizer
-from quasar.benchmarks.code import LENGTHS, Code, CodeInstance
-from quasar.benchmarks.code_cases import CASES
+from quasar.benchmarks.families.code import LENGTHS, Code, CodeInstance
+from quasar.benchmarks.families.code_cases import CASES
+from quasar.benchmarks.families.code_steps import KINDS, LAST, PLAIN, STEPS, Function
 from quasar.benchmarks.identifiers import IDENTIFIERS
 from quasar.benchmarks.sources import numbers, sources
-from quasar.benchmarks.steps import KINDS, LAST, PLAIN, STEPS, Function
 from quasar.errors import UsageError
 from quasar.metrics import PROGRAM_METRICS
 from quasar.metrics.program import extract_code
@@ -99,7 +99,7 @@ def test_no_unit_stands_twice() -> None:
 
 def test_question_answer_and_cases_build_no_context(monkeypatch: pytest.MonkeyPatch) -> None:
     """A scorer reads what it needs without drawing the haystack."""
-    monkeypatch.setattr("quasar.benchmarks.code.fill", None)
+    monkeypatch.setattr("quasar.benchmarks.families.code.fill", None)
     variant = FAMILY.template(b"cheap", 512_000).instance(b"m")
     assert variant.answer
     assert variant.question

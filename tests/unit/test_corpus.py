@@ -4,7 +4,7 @@ import unicodedata
 
 from quasar.benchmarks import names, tokenizer
 from quasar.benchmarks.corpus import corpus
-from quasar.benchmarks.factbook import FIELDS
+from quasar.benchmarks.families.factbook import FIELDS
 from quasar.metrics.unicode14 import restrict
 
 

@@ -4,10 +4,10 @@ from itertools import islice
 
 import pytest
 
-from quasar.benchmarks.code import Code
-from quasar.benchmarks.factbook import Factbook
+from quasar.benchmarks.families.code import Code
+from quasar.benchmarks.families.factbook import Factbook
+from quasar.benchmarks.families.hops import Hops
 from quasar.benchmarks.family import Family
-from quasar.benchmarks.hops import Hops
 from quasar.inference.passages import Passages
 
 TEXT = """\

@@ -5,7 +5,7 @@ from math import fsum
 
 import pytest
 
-from quasar.benchmarks.factbook import Factbook
+from quasar.benchmarks.families.factbook import Factbook
 from quasar.errors import UsageError
 from quasar.inference import ENGINES, check_engine, engine, label
 from quasar.metrics import METRICS
@@ -101,7 +101,7 @@ def test_accuracy_on_tasks() -> None:
         question = "\n".join(part.text for part in variant.question)
         for name in ENGINES:
             answer = engine(name).answer(context, question, 1_000)
-            scores[name, template.plan.kind].append(metric(answer.encode(), variant.answer))
+            scores[name, template.plan.kind].append(metric(answer, [variant.answer]))
     means = {key: fsum(s) / len(s) for key, s in scores.items()}
     for kind in ("value", "holder", "largest"):
         assert means["extractive", kind] > 0.8

@@ -8,7 +8,7 @@ import pytest
 
 from quasar.benchmarks import FAMILIES, tokenizer
 from quasar.benchmarks.corpus import corpus
-from quasar.benchmarks.factbook import KINDS, PLACES, Factbook, FactbookTemplate
+from quasar.benchmarks.families.factbook import KINDS, PLACES, Factbook, FactbookTemplate
 from quasar.benchmarks.haystack import fill
 from quasar.draw import Draw
 from quasar.errors import UsageError
@@ -108,7 +108,7 @@ def test_kinds_are_about_even() -> None:
 
 def test_question_and_answer_build_no_context(monkeypatch: pytest.MonkeyPatch) -> None:
     """A scorer reads question and answer without drawing the haystack."""
-    monkeypatch.setattr("quasar.benchmarks.factbook.fill", None)
+    monkeypatch.setattr("quasar.benchmarks.families.factbook.fill", None)
     variant = FAMILY.template(b"cheap", 2_000_000).instance(b"m")
     assert variant.answer
     assert variant.question

@@ -9,7 +9,7 @@ from math import fsum
 import pytest
 
 from quasar.benchmarks import FAMILIES, tokenizer
-from quasar.benchmarks.hops import HOPS, PEOPLE, WORDINGS, Hops, HopsInstance
+from quasar.benchmarks.families.hops import HOPS, PEOPLE, WORDINGS, Hops, HopsInstance
 from quasar.errors import UsageError
 from quasar.inference import engine
 from quasar.inference.text import NAME
@@ -62,7 +62,7 @@ def test_other_sizes_are_refused(tokens: int) -> None:
 
 def test_question_and_answer_build_no_context(monkeypatch: pytest.MonkeyPatch) -> None:
     """A scorer reads question and answer without drawing the haystack."""
-    monkeypatch.setattr("quasar.benchmarks.hops.fill", None)
+    monkeypatch.setattr("quasar.benchmarks.families.hops.fill", None)
     variant = FAMILY.template(b"cheap", 2_000_000).instance(b"m")
     assert variant.answer
     assert variant.question
@@ -126,7 +126,7 @@ def follow(variant: HopsInstance) -> str:
 
 def test_an_oracle_that_reads_the_proof_scores_one() -> None:
     """The lines of the proof, in order, lead to the answer."""
-    assert all(score(follow(v).encode(), v.answer) == 1.0 for v in variants(200))
+    assert all(score(follow(v), [v.answer]) == 1.0 for v in variants(200))
 
 
 INVENTED = re.compile(r"\b[A-Z][a-z]+(?:dova|gund|lesk|maur|nesh|quil|rund|vanth|vosk|zamar)\b")
@@ -165,7 +165,7 @@ ATTACKS: dict[str, Callable[[HopsInstance], str]] = {
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_an_attack_without_a_model_earns_no_more_than_a_guess(attack: str) -> None:
     """Over 200 tasks, patterns, dumps and counts stay within 3 points of the guess rate."""
-    scores = [score(ATTACKS[attack](v).encode(), v.answer) for v in TASKS]
+    scores = [score(ATTACKS[attack](v), [v.answer]) for v in TASKS]
     assert abs(fsum(scores) / len(scores) - FAMILY.guess_rate) <= 0.03
 
 

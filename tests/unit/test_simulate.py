@@ -166,14 +166,14 @@ def test_a_name_is_no_rule() -> None:
     assert not same_game(changed(**{"ema_alpha = 0.1": "ema_alpha = 0.2"}), RECORDED)
 
 
-def half(answer: bytes, expected: str) -> float:
+def half(prediction: str, answers: Sequence[str], **options: object) -> float:
     """A metric that finds everyone half right."""
     return 0.5
 
 
-def broken(answer: bytes, expected: str) -> float:
+def broken(prediction: str, answers: Sequence[str], **options: object) -> float:
     """A metric in the making."""
-    raise KeyError(expected)
+    raise KeyError(prediction)
 
 
 def test_another_metric_scores_the_recorded_answers() -> None:
@@ -188,7 +188,7 @@ def test_another_metric_scores_the_recorded_answers() -> None:
     assert not exact.same_rules
 
 
-def wordy(answer: bytes, expected: str) -> float:
+def wordy(prediction: str, answers: Sequence[str], **options: object) -> float:
     """Says much, and no number."""
     return "much"  # type: ignore[return-value]
 

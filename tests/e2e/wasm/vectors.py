@@ -17,6 +17,7 @@ from quasar.draw import Draw, derive
 from quasar.events.base import Blob
 from quasar.events.envelope import Draft, decode, encode
 from quasar.metrics import METRICS, PROGRAM_METRICS
+from quasar.metrics.unicode14 import restrict
 from quasar.rules.machine import Recorded
 from quasar.rules.scoring import ScoringRule
 from quasar.rules.weights import WeightRule
@@ -48,7 +49,13 @@ def metrics() -> Iterator[Any]:
     pairs = [(text().encode(), text()) for _ in range(300)]
     pairs += [(data, expected) for data in BYTES for expected in ("", "17", "ß", "ss")]
     for name, metric in METRICS.items():
-        yield name, [metric(answer, expected).hex() for answer, expected in pairs]
+        yield (
+            name,
+            [
+                metric(restrict(answer.decode("utf-8", "replace")), [expected]).hex()
+                for answer, expected in pairs
+            ],
+        )
     values: list[Any] = [1, 1.0, True, None, "1", [1], [1.0], {"a": 1}, 0.1 + 0.2, 2**53, -0.0]
     outputs = [None, b"", b"[", b"1", b"1.0", b"true", b"0.30000000000000004", b'{"a":1}', b"-0"]
     for name, program in PROGRAM_METRICS.items():

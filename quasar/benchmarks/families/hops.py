@@ -9,13 +9,16 @@ places and haystack; a variant draws the names.
 It measures reading in steps, not secrecy of method: a program that knows these wordings solves it.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from hashlib import sha256
 
 import msgspec
+from msgspec import Struct
 
 from quasar.benchmarks import names, tokenizer
 from quasar.benchmarks.corpus import DATA_DIGEST, corpus
+from quasar.benchmarks.family import OneAnswer, refuse_parameters
 from quasar.benchmarks.haystack import DEPTHS, Haystack, Place, fill
 from quasar.draw import Draw
 from quasar.errors import UsageError
@@ -103,10 +106,8 @@ class HopsTemplate:
         return HopsInstance(self, variant_seed)
 
 
-class HopsInstance:
+class HopsInstance(OneAnswer):
     """One variant: names."""
-
-    program = None
 
     def __init__(self, template: HopsTemplate, variant_seed: bytes) -> None:
         self._template = template
@@ -155,7 +156,12 @@ class Hops:
     metric = "answer_exact@1"
     guess_rate = 1 / (PEOPLE - 1)
 
-    def template(self, seed: bytes, tokens: int) -> HopsTemplate:
+    levels: Sequence[Struct] = ()
+
+    def template(
+        self, seed: bytes, tokens: int, parameters: Struct | None = None, source: str = ""
+    ) -> HopsTemplate:
+        refuse_parameters(NAME, parameters, source)
         if not MIN_TOKENS <= tokens <= MAX_TOKENS:
             raise UsageError(
                 f"{NAME} makes contexts of {MIN_TOKENS} to {MAX_TOKENS} tokens, not {tokens}: "

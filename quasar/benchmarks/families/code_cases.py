@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
+from quasar.benchmarks.families.code_steps import DIGITS, Function, Kind, Step
 from quasar.benchmarks.family import Json
 from quasar.benchmarks.sources import numbers
-from quasar.benchmarks.steps import DIGITS, Function, Kind, Step
 from quasar.draw import Draw, derive
 
 T = TypeVar("T")

@@ -7,15 +7,18 @@ haystack; a variant draws the names and the numbers, so an answer copied from an
 wrong, and so is the true number of the country that lent its line.
 """
 
+from collections.abc import Sequence
 from functools import cache, cached_property
 from hashlib import sha256
 from itertools import groupby
 from typing import Literal
 
 import msgspec
+from msgspec import Struct
 
 from quasar.benchmarks import names, tokenizer
 from quasar.benchmarks.corpus import DATA_DIGEST, Fact, corpus
+from quasar.benchmarks.family import OneAnswer, refuse_parameters
 from quasar.benchmarks.haystack import DEPTHS, Haystack, Place, fill
 from quasar.draw import Draw
 from quasar.errors import UsageError
@@ -169,10 +172,8 @@ class FactbookTemplate:
         return FactbookInstance(self, variant_seed)
 
 
-class FactbookInstance:
+class FactbookInstance(OneAnswer):
     """One variant: names and numbers."""
-
-    program = None
 
     def __init__(self, template: FactbookTemplate, variant_seed: bytes) -> None:
         self._template = template
@@ -234,7 +235,12 @@ class Factbook:
     metric = "answer_exact@1"
     guess_rate = 1 / PLACES / len(KINDS)
 
-    def template(self, seed: bytes, tokens: int) -> FactbookTemplate:
+    levels: Sequence[Struct] = ()
+
+    def template(
+        self, seed: bytes, tokens: int, parameters: Struct | None = None, source: str = ""
+    ) -> FactbookTemplate:
+        refuse_parameters(NAME, parameters, source)
         if not MIN_TOKENS <= tokens <= MAX_TOKENS:
             raise UsageError(
                 f"{NAME} makes contexts of {MIN_TOKENS} to {MAX_TOKENS} tokens, not {tokens}: "

@@ -7,17 +7,28 @@ every case. The template draws steps, chain, wording, places and haystack; a var
 numbers and cases. The reference is computed by ``steps``: no text is ever run.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
 
 import msgspec
+from msgspec import Struct
 
 from quasar.benchmarks import identifiers, tokenizer
-from quasar.benchmarks.code_cases import Blank, Drawn, draw_variant
-from quasar.benchmarks.family import Program
+from quasar.benchmarks.families.code_cases import Blank, Drawn, draw_variant
+from quasar.benchmarks.families.code_steps import (
+    DIGITS,
+    KINDS,
+    LAST,
+    PLAIN,
+    STEPS,
+    Function,
+    Kind,
+    Step,
+)
+from quasar.benchmarks.family import Program, refuse_parameters
 from quasar.benchmarks.haystack import DEPTHS, Haystack, Place, fill
 from quasar.benchmarks.sources import CODE_DIGEST, sources
-from quasar.benchmarks.steps import DIGITS, KINDS, LAST, PLAIN, STEPS, Function, Kind, Step
 from quasar.draw import Draw, derive
 from quasar.errors import UsageError
 from quasar.events.task import TextPart
@@ -192,6 +203,12 @@ class CodeInstance:
     def tokens(self) -> int:
         return self._template.tokens
 
+    options: Mapping[str, object] = {}
+
+    @property
+    def references(self) -> Sequence[str]:
+        return [self.answer]
+
     @property
     def program(self) -> Program:
         cases = [[value] for value in self.drawn.inputs]
@@ -240,7 +257,12 @@ class Code:
     metric = "code_pass@1"
     guess_rate = 0.0
 
-    def template(self, seed: bytes, tokens: int) -> CodeTemplate:
+    levels: Sequence[Struct] = ()
+
+    def template(
+        self, seed: bytes, tokens: int, parameters: Struct | None = None, source: str = ""
+    ) -> CodeTemplate:
+        refuse_parameters(NAME, parameters, source)
         if not MIN_TOKENS <= tokens <= MAX_TOKENS:
             raise UsageError(
                 f"{NAME} makes contexts of {MIN_TOKENS} to {MAX_TOKENS} tokens, not {tokens}: "
