@@ -19,13 +19,10 @@ import audit_families
 import msgspec
 from audit_world import (
     CHECKPOINT_EVERY,
-    GENESIS,
-    HOTKEY,
     IDENTITY,
-    LOG_KEY,
+    MADE,
     MINERS,
     QUESTION,
-    SEED,
     START_MS,
     Known,
     Miner,
@@ -46,7 +43,6 @@ from quasar.events import (
     CodeExecuted,
     Context,
     Draft,
-    LogOpened,
     MetagraphObserved,
     Neuron,
     PolicyAdopted,
@@ -75,7 +71,6 @@ from quasar.events.receipt import (
     request_body,
     statement_bytes,
 )
-from quasar.events.signing import log_key_statement
 from quasar.log.archive import ArchiveLog, ArchiveWriter
 from quasar.rules.machine import Recorded
 from quasar.rules.plan import PlannedTask, plan_tasks, runs_code
@@ -96,9 +91,9 @@ class Generator:
         self._seq = 0
         self._now_ms = START_MS
         self._players = [Player(r, writer.blobs) for r in (ScoringRule(self._known), WeightRule())]
-        self._secrets = SecretChain(SEED, IDENTITY.log_id, 1)
+        self._secrets = SecretChain(MADE.seed, IDENTITY.log_id, 1)
         self._policy = parse(policy())
-        keys = [hotkey_from_seed(SEED, f"miner/{i}") for i in range(miners)]
+        keys = [hotkey_from_seed(MADE.seed, f"miner/{i}") for i in range(miners)]
         self._miners = {
             key.ss58_address: Miner(key, 20 + 70 * i // miners) for i, key in enumerate(keys)
         }
@@ -107,7 +102,7 @@ class Generator:
         self._receipts: dict[str, str] = {}
         self._quoted: SignedCheckpoint | None = None
         self._outputs: dict[str, Blob] = {}
-        neurons = [Neuron(uid=0, hotkey=HOTKEY.ss58_address, endpoint=None)]
+        neurons = [Neuron(uid=0, hotkey=MADE.hotkey.ss58_address, endpoint=None)]
         neurons += [
             Neuron(uid=i, hotkey=hotkey, endpoint=f"10.0.{i // 256}.{i % 256}:8000")
             for i, hotkey in enumerate(self._hotkeys, 1)
@@ -127,19 +122,7 @@ class Generator:
 
     def open(self) -> None:
         """The first events."""
-        key = LOG_KEY.public_key.hex()
-        opened = LogOpened(
-            log_id=IDENTITY.log_id,
-            log_number=1,
-            volume=1,
-            netuid=24,
-            genesis=GENESIS,
-            hotkey=HOTKEY.ss58_address,
-            log_key=key,
-            log_key_signature=HOTKEY.sign(log_key_statement(IDENTITY.origin, GENESIS, key)).hex(),
-            secrets_tip=self._secrets.tip,
-            previous=None,
-        )
+        opened = MADE.opened(self._secrets.tip)
         started = RunStarted(
             run=1,
             mode="simulation",
@@ -350,7 +333,7 @@ class Generator:
         self._lines = []
         size = self._writer.flush()
         root = self._writer.tree.root()
-        note = sign_checkpoint(Checkpoint(IDENTITY.origin, size, root), LOG_KEY)
+        note = sign_checkpoint(Checkpoint(IDENTITY.origin, size, root), MADE.log_key)
         self._writer.publish(note, size)
         self._quoted = SignedCheckpoint(size=size, root=root.hex())
         signed = CheckpointSigned(size=size, root=root.hex(), note=note)
@@ -361,7 +344,7 @@ class Generator:
         self._writer.append(self._lines)
         size = self._writer.flush()
         head = Checkpoint(IDENTITY.origin, size, self._writer.tree.root())
-        self._writer.publish(sign_checkpoint(head, LOG_KEY), size)
+        self._writer.publish(sign_checkpoint(head, MADE.log_key), size)
         return size
 
 

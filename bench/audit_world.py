@@ -6,12 +6,11 @@ from typing import Any, NamedTuple
 
 import audit_families
 import msgspec
+from made_validator import MadeValidator
 
-from quasar.chain.keys import hotkey_from_seed, log_key_from_seed
 from quasar.config import load_policy
 from quasar.events import AnyEvent
-from quasar.events.signing import Signer, log_id_of
-from quasar.log.archive import ArchiveIdentity
+from quasar.events.signing import Signer
 from quasar.log.blobs import FolderBlobs
 from quasar.rules.judging import Asked, LocalJudge, Reply, metric, program_metric
 from quasar.rules.machine import Recorded, Rule
@@ -22,16 +21,8 @@ QUESTION = "Read the collection above, then give what it says behind the word AN
 MIX = {audit_families.SHORT.name: 14, audit_families.SUMMARY.name: 2, "factbook@1": 3, "code@1": 1}
 """Tasks of a round by family: 70 % short answers, 10 % summaries, 20 % exact ones and code."""
 CHECKPOINT_EVERY = 10_000
-SEED = hashlib.sha256(b"bench/audit").digest()
-HOTKEY, LOG_KEY = hotkey_from_seed(SEED, "validator"), log_key_from_seed(SEED)
-GENESIS = "0x" + SEED.hex()
-IDENTITY = ArchiveIdentity(
-    log_id=log_id_of(GENESIS, 24, HOTKEY.ss58_address, 1),
-    volume=1,
-    netuid=24,
-    hotkey=HOTKEY.ss58_address,
-    genesis=GENESIS,
-)
+MADE = MadeValidator("bench/audit")
+IDENTITY = MADE.identity
 START_MS = 1_760_000_000_000
 
 

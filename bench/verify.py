@@ -24,17 +24,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from made_validator import MadeValidator
 from rich.console import Console
 from rich.table import Table
 
-from quasar.chain.keys import hotkey_from_seed, log_key_from_seed
+from quasar.chain.keys import hotkey_from_seed
 from quasar.events import (
     AnswerReceived,
     AnswerScored,
     AnyEvent,
     Context,
     Draft,
-    LogOpened,
     TaskAccepted,
     TaskAssigned,
     TextPart,
@@ -43,8 +43,7 @@ from quasar.events.envelope import encode
 from quasar.events.merkle import Tree, leaf_hash, verify_consistency, verify_inclusion
 from quasar.events.note import Checkpoint, open_checkpoint, sign_checkpoint
 from quasar.events.receipt import Acceptance, Receipt
-from quasar.events.signing import log_id_of, log_key_statement
-from quasar.log.archive import ArchiveIdentity, ArchiveLog, ArchiveWriter
+from quasar.log.archive import ArchiveLog, ArchiveWriter
 from quasar.log.verify import verify_archive
 
 EVENTS = 1_000_000
@@ -54,16 +53,8 @@ PROOFS_PER_S = 50_000
 MEMORY_MB = 400
 NODE = Path(__file__).parents[1] / "contrib" / "verify" / "verify.mjs"
 WHOSE = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-SEED = hashlib.sha256(b"bench/verify").digest()
-HOTKEY, LOG_KEY = hotkey_from_seed(SEED, "validator"), log_key_from_seed(SEED)
-GENESIS = "0x" + SEED.hex()
-IDENTITY = ArchiveIdentity(
-    log_id=log_id_of(GENESIS, 24, HOTKEY.ss58_address, 1),
-    volume=1,
-    netuid=24,
-    hotkey=HOTKEY.ss58_address,
-    genesis=GENESIS,
-)
+MADE = MadeValidator("bench/verify")
+IDENTITY = MADE.identity
 QUESTION = (
     "Read the collection above. One entry names the year in which the second harbour was opened. "
     "Give that year alone, behind the word ANSWER. Entry "
@@ -84,21 +75,8 @@ def digest(*parts: object) -> str:
 
 def events(n: int) -> Iterator[AnyEvent]:
     """LogOpened, then assignments, acceptances, answers and scores of 256 miners."""
-    key = LOG_KEY.public_key.hex()
-    statement = log_key_statement(IDENTITY.origin, GENESIS, key)
-    yield LogOpened(
-        log_id=IDENTITY.log_id,
-        log_number=1,
-        volume=1,
-        netuid=24,
-        genesis=GENESIS,
-        hotkey=HOTKEY.ss58_address,
-        log_key=key,
-        log_key_signature=HOTKEY.sign(statement).hex(),
-        secrets_tip=digest("tip"),
-        previous=None,
-    )
-    miners = [hotkey_from_seed(SEED, f"miner/{i}").ss58_address for i in range(256)]
+    yield MADE.opened(digest("tip"))
+    miners = [hotkey_from_seed(MADE.seed, f"miner/{i}").ss58_address for i in range(256)]
     for i in range(-(-(n - 1) // 4)):
         yield from assignment(miners[i % 256], i // 256 // 20 + 1, i // 256 % 20, i // 256 + 1)
 
@@ -159,7 +137,7 @@ def write_archive(folder: Path, n: int) -> None:
                 writer.flush()
                 lines = []
         head = Checkpoint(IDENTITY.origin, n, writer.tree.root())
-        writer.publish(sign_checkpoint(head, LOG_KEY), n)
+        writer.publish(sign_checkpoint(head, MADE.log_key), n)
 
 
 def line_by_line(folder: Path) -> None:
@@ -167,7 +145,7 @@ def line_by_line(folder: Path) -> None:
     log, tree = ArchiveLog(folder), Tree()
     for _, line in log.verified():
         tree.append(leaf_hash(line))
-    head = open_checkpoint(log.checkpoint_note() or "", IDENTITY.origin, LOG_KEY.public_key)
+    head = open_checkpoint(log.checkpoint_note() or "", IDENTITY.origin, MADE.log_key.public_key)
     assert (head.size, head.root) == (tree.size, tree.root())
 
 

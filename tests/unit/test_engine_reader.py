@@ -115,11 +115,11 @@ def asked(variant: Instance) -> str:
 def test_it_answers_tasks_of_32k(reader: ReaderEngine) -> None:
     """Most questions of the first family are answered right: 9 in 10 were, over many."""
     metric, right = METRICS["answer_exact@1"], 0
-    for i in range(4):
+    for i in range(2):
         variant = Factbook().template(b"reader %d" % i, 32_000).instance(b"miner")
         answer = reader.answer(variant.context(), asked(variant), 16_384)
         right += metric(answer, [variant.answer]) == 1.0
-    assert right >= 3
+    assert right == 2
 
 
 def test_a_task_in_code_gets_code(reader: ReaderEngine) -> None:
