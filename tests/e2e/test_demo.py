@@ -1,13 +1,14 @@
 """``quasar demo`` as a person runs it: its result, its folder, its end."""
 
 import json
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -49,31 +50,59 @@ def played(out: Path, policy: Path, *more: str, rounds: int = 1, miners: int = 3
     return json.loads(result.out)
 
 
-def test_it_prints_one_object_and_leaves_a_clean_archive(tmp_path: Path, policy: Path) -> None:
-    """The result of ``--json`` has the published keys, and the archive audits clean by itself."""
-    out = tmp_path / "d"
-    result = demo(out, policy, "--seed", "7")
+class Made(NamedTuple):
+    """A demo that went well."""
+
+    out: Path
+    result: Result
+
+    @property
+    def shown(self) -> Any:
+        return json.loads(self.result.out)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Two miners that read, a random and an empty one."""
+    folder = tmp_path_factory.mktemp("demo")
+    policy = write_policy(folder, **QUICK)
+    result = demo(folder / "d", policy, "--seed", "7", miners=4)
     assert result.code == 0, result
-    assert result.out.count("\n") == 1
-    shown = json.loads(result.out)
-    hotkeys = {demo_miner(7, i).ss58_address for i in range(3)}
+    return Made(folder / "d", result)
+
+
+def test_it_prints_one_object(made: Made) -> None:
+    """The result of ``--json`` has the published keys."""
+    assert made.result.out.count("\n") == 1
+    shown = made.shown
+    hotkeys = {demo_miner(7, i).ss58_address for i in range(4)}
     keys = {"rounds", "tasks", "answers", "scores", "weights", "checkpoint_root", "audit"}
     assert keys <= set(shown)
-    assert (shown["rounds"], shown["tasks"], shown["answers"]) == (1, 9, 27)
+    assert (shown["rounds"], shown["tasks"], shown["answers"]) == (1, 9, 36)
     assert set(shown["scores"]) == set(shown["weights"]) == hotkeys
     for buckets in shown["scores"].values():
         assert set(buckets) == {"32k", "124k", "512k", "1.5m", "2m"}
         assert all(0.0 <= mean <= 1.0 for mean in buckets.values())
     assert max(shown["weights"].values()) == 65535
     assert shown["audit"]["result"] == "clean"
-    audited = run("audit", str(out), "--json")
+
+
+def test_it_leaves_a_clean_archive(made: Made) -> None:
+    """The archive audits clean by itself, with the same root."""
+    audited = run("audit", str(made.out), "--json")
     report = json.loads(audited.out)
     assert audited.code == 0
     assert (report["result"], report["disputes"]) == ("clean", 0)
-    assert report["checkpoint_root"] == shown["checkpoint_root"]
+    assert report["checkpoint_root"] == made.shown["checkpoint_root"]
     assert report["scores"]["checked"] == report["scores"]["equal"] > 27
     assert report["weights"]["checked"] == report["weights"]["equal"] > 0
     assert set(report) >= {"decisions", "signer", "not_checked", "assumed", "first_divergence"}
+
+
+def test_reading_the_context_pays(made: Made) -> None:
+    """The two miners that read earn more than the random and the empty one."""
+    weights = [made.shown["weights"][demo_miner(7, i).ss58_address] for i in range(4)]
+    assert min(weights[:2]) > max(weights[2:])
 
 
 def test_the_same_seed_gives_the_same_scores_and_weights(tmp_path: Path, policy: Path) -> None:
@@ -88,18 +117,10 @@ def test_the_same_seed_gives_the_same_scores_and_weights(tmp_path: Path, policy:
     assert len(first["scores"]) == len(first["weights"]) == 3
 
 
-def test_reading_the_context_pays(tmp_path: Path, policy: Path) -> None:
-    """The two miners that read earn more than the random and the empty one."""
-    seed = 1
-    shown = played(tmp_path / "d", policy, "--seed", str(seed), miners=4)
-    weights = [shown["weights"][demo_miner(seed, i).ss58_address] for i in range(4)]
-    assert min(weights[:2]) > max(weights[2:])
-
-
-def test_an_older_demo_is_replaced(tmp_path: Path, policy: Path) -> None:
+def test_an_older_demo_is_replaced(made: Made, tmp_path: Path, policy: Path) -> None:
     """A second run over a demo's folder, also over a half-written one, starts anew."""
     out = tmp_path / "d"
-    first = played(out, policy, "--seed", "1", miners=1)
+    shutil.copytree(made.out, out)
     segment = next((out / "segments").iterdir())
     segment.write_bytes(segment.read_bytes()[:-9])  # as after a kill
     (out / "notes.txt").write_text("mine")
@@ -108,7 +129,7 @@ def test_an_older_demo_is_replaced(tmp_path: Path, policy: Path) -> None:
     assert segment.exists()
     (out / "notes.txt").unlink()
     second = played(out, policy, "--seed", "2", miners=1)
-    assert first["checkpoint_root"] != second["checkpoint_root"]
+    assert made.shown["checkpoint_root"] != second["checkpoint_root"]
     assert run("audit", str(out)).code == 0
 
 
