@@ -1,9 +1,11 @@
 """ChainObserver: records finalised blocks, metagraphs and parameters that decisions use."""
 
 import msgspec
+import structlog
 
 from quasar.actors.actor import ChainWatcher
 from quasar.chain import Block, ChainReader
+from quasar.errors import ChainError
 from quasar.events import (
     AnyEvent,
     BlockObserved,
@@ -18,8 +20,11 @@ from quasar.rules.observing import (
     ObserverState,
     evolve,
     needs_metagraph,
+    patient,
     wanted,
 )
+
+logger = structlog.get_logger()
 
 _encode = msgspec.json.Encoder().encode
 
@@ -42,10 +47,17 @@ class ChainObserver(ChainWatcher):
             self._state = evolve(self._state, seen, self.log.blobs)
 
     async def act(self, head: Block) -> None:
-        """Record the next wanted block."""
+        """Record the next wanted block. A beacon that cannot be read is tried again at each head,
+        and no other block stands in for it."""
         number = wanted(self._state, head.number, head.epoch)
-        if number is not None:
+        if number is None:
+            return
+        try:
             await self._observe(number, head.number)
+        except ChainError as missing:
+            if not patient(self._state, number):
+                raise
+            logger.warning("observer.beacon-missing", block=number, detail=str(missing))
 
     async def _observe(self, number: int, head: int) -> None:
         block = await self._chain.block(number)

@@ -2,7 +2,8 @@
 
 from quasar.actors.actor import Decider
 from quasar.log import Log
-from quasar.rules.scoring import ScorerState, ScoringRule
+from quasar.rules.scoring import ScoringRule
+from quasar.rules.scoring_state import ScorerState
 
 
 class Scorer(Decider[ScorerState]):

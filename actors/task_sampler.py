@@ -29,20 +29,23 @@ class TaskSampler(Decider[SamplerState]):
             assert isinstance(seen.event, BlockObserved)
             for current in state.rounds.values():
                 if current.opened.beacon_block == seen.event.number:
-                    await self._write_contexts(current, seen.event.hash)
+                    await self._write_contexts(state, current, seen.event.hash)
 
     async def caught_up(self, state: SamplerState) -> None:
         """Make the contexts of open rounds anew where they are gone: keys and log are enough."""
         for current in state.rounds.values():
-            if current.beacon_hash:
-                await self._write_contexts(current, current.beacon_hash)
+            if current.beacon_hash and (current.drawn or current.policy.sampling is None):
+                await self._write_contexts(state, current, current.beacon_hash)
 
-    async def _write_contexts(self, current: OpenRound, beacon_hash: str) -> None:
-        await anyio.to_thread.run_sync(self._make_contexts, current, beacon_hash)
+    async def _write_contexts(
+        self, state: SamplerState, current: OpenRound, beacon_hash: str
+    ) -> None:
+        await anyio.to_thread.run_sync(self._make_contexts, state, current, beacon_hash)
 
-    def _make_contexts(self, current: OpenRound, beacon_hash: str) -> None:
+    def _make_contexts(self, state: SamplerState, current: OpenRound, beacon_hash: str) -> None:
         number = current.opened.round
-        for task in self._rule.planned(number, current.policy, beacon_hash):
-            for hotkey in current.opened.participants:
+        for task in self._rule.planned(state, current, beacon_hash):
+            anchored = current.opened.participants[:1]
+            for hotkey in anchored if task.mix.anchor else current.opened.participants:
                 text = task.variant(hotkey).instance.context()
                 self._outbox.put(number, text.encode())

@@ -1,7 +1,10 @@
-"""How long level ``tasks`` takes: every variant of every task made anew, hashed and compared.
+"""What tasks cost to make, and how long level ``tasks`` of an audit takes, which makes all anew.
 
-``python bench/tasks.py [--policy NAME] [--miners N] [--sample K] [--json]``. For each family and
-bucket of a policy that ships: variants a second on one core, beside the limit, SHA-256 over the
+``python bench/tasks.py [--policy NAME] [--miners N] [--sample K] [--part limits|audit] [--json]``.
+
+Part ``limits``: the longest task of each family in a fresh process, and counting as many tokens
+beside plain tiktoken; exit 1 where a limit is missed (``task_limits``). Part ``audit``: each family
+and bucket of a policy that ships: variants a second on one core, beside the limit, SHA-256 over the
 same contexts (an audit must hash them to compare). Then the hours that one day of a validator
 takes: all rounds, and K of them drawn at random (``quasar audit --sample K``). A day is 7200 blocks
 of 12 s. Times are CPU seconds, since a shared machine's wall clock tells of others too.
@@ -17,6 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
+import task_limits
 from rich.console import Console
 from rich.table import Table
 
@@ -122,24 +126,45 @@ def show(found: list[Measured], rounds: int, miners: int, sample: int) -> None:
     )
 
 
+def audit(options: argparse.Namespace) -> dict[str, Any]:
+    """Measures the second part; shows it unless all is printed as JSON in the end."""
+    policy = parse(load_policy(options.policy))
+    found, rounds = list(measure(policy)), rounds_a_day(policy)
+    if not options.json:
+        show(found, rounds, options.miners, options.sample)
+    each = math.fsum(m.round_s(options.miners) for m in found)
+    day = {"rounds": rounds, "hours": rounds * each / 3600}
+    day[f"hours_sample_{options.sample}"] = options.sample * each / 3600
+    return {"kinds": [m._asdict() for m in found], "day": day}
+
+
+def limits(options: argparse.Namespace) -> dict[str, Any]:
+    """Measures the first part, as ``audit``."""
+    made, counted = list(task_limits.make_longest()), list(task_limits.count_tokens())
+    if not options.json:
+        task_limits.show(made, counted)
+    within = all(one.is_within for one in (*made, *counted))
+    parts = {"made": [m._asdict() for m in made], "counted": [c._asdict() for c in counted]}
+    return {**parts, "within": within}
+
+
 def main() -> int:
-    """0."""
+    """0; 1 where a limit is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--policy", default="readme-v1")
     parser.add_argument("--miners", type=int, default=256)
     parser.add_argument("--sample", type=int, default=10)
+    parser.add_argument("--part", choices=("limits", "audit"))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    policy = parse(load_policy(options.policy))
-    found, rounds = list(measure(policy)), rounds_a_day(policy)
+    told: dict[str, Any] = {}
+    if options.part != "audit":
+        told |= limits(options)
+    if options.part != "limits":
+        told |= audit(options)
     if options.json:
-        each = math.fsum(m.round_s(options.miners) for m in found)
-        day = {"rounds": rounds, "hours": rounds * each / 3600}
-        day[f"hours_sample_{options.sample}"] = options.sample * each / 3600
-        print(json.dumps({"kinds": [m._asdict() for m in found], "day": day}))
-    else:
-        show(found, rounds, options.miners, options.sample)
-    return 0
+        print(json.dumps(told))
+    return 0 if told.get("within", True) else 1
 
 
 if __name__ == "__main__":

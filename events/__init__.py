@@ -24,6 +24,8 @@ from quasar.events.execution import CaseOutcome as CaseOutcome
 from quasar.events.execution import CodeExecuted as CodeExecuted
 from quasar.events.execution import ExecutionAbandoned as ExecutionAbandoned
 from quasar.events.faults import Fault as Fault
+from quasar.events.finding import FindingNoted as FindingNoted
+from quasar.events.finding import Match as Match
 from quasar.events.log import LogClosed as LogClosed
 from quasar.events.log import LogClosing as LogClosing
 from quasar.events.log import LogKeyRotated as LogKeyRotated
@@ -35,7 +37,12 @@ from quasar.events.miner import AnswerProduced as AnswerProduced
 from quasar.events.miner import OutcomeProved as OutcomeProved
 from quasar.events.miner import RequestAccepted as RequestAccepted
 from quasar.events.miner import RequestRefused as RequestRefused
+from quasar.events.mix import DrawnTask as DrawnTask
+from quasar.events.mix import MixDrawn as MixDrawn
+from quasar.events.mix import MixEntry as MixEntry
+from quasar.events.round import BeaconDelayed as BeaconDelayed
 from quasar.events.round import MeanReward as MeanReward
+from quasar.events.round import RoundAbandoned as RoundAbandoned
 from quasar.events.round import RoundOpened as RoundOpened
 from quasar.events.round import RoundRevealed as RoundRevealed
 from quasar.events.round import RoundScored as RoundScored
@@ -43,6 +50,7 @@ from quasar.events.round import RoundSealed as RoundSealed
 from quasar.events.round import RoundSkipped as RoundSkipped
 from quasar.events.score import AnswerNotScored as AnswerNotScored
 from quasar.events.score import AnswerScored as AnswerScored
+from quasar.events.source import SourceAdopted as SourceAdopted
 from quasar.events.task import Context as Context
 from quasar.events.task import TaskAssigned as TaskAssigned
 from quasar.events.task import TaskSampled as TaskSampled

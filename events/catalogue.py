@@ -10,6 +10,7 @@ from quasar.events.answer import (
 from quasar.events.base import Event, Kind
 from quasar.events.chain import BlockObserved, HyperparametersObserved, MetagraphObserved
 from quasar.events.execution import CodeExecuted, ExecutionAbandoned
+from quasar.events.finding import FindingNoted
 from quasar.events.log import (
     LogClosed,
     LogClosing,
@@ -20,7 +21,10 @@ from quasar.events.log import (
     RunStarted,
 )
 from quasar.events.miner import AnswerProduced, OutcomeProved, RequestAccepted, RequestRefused
+from quasar.events.mix import MixDrawn
 from quasar.events.round import (
+    BeaconDelayed,
+    RoundAbandoned,
     RoundOpened,
     RoundRevealed,
     RoundScored,
@@ -28,6 +32,7 @@ from quasar.events.round import (
     RoundSkipped,
 )
 from quasar.events.score import AnswerNotScored, AnswerScored
+from quasar.events.source import SourceAdopted
 from quasar.events.task import TaskAssigned, TaskSampled
 from quasar.events.trust import (
     AnchorFailed,
@@ -53,12 +58,16 @@ ValidatorEvent = (
     | LogKeyRotated
     | RunStarted
     | RunEnded
+    | SourceAdopted
     | PolicyAdopted
     | BlockObserved
     | MetagraphObserved
     | HyperparametersObserved
     | RoundOpened
     | RoundSkipped
+    | BeaconDelayed
+    | RoundAbandoned
+    | MixDrawn
     | TaskSampled
     | TaskAssigned
     | DeliveryTried
@@ -73,6 +82,7 @@ ValidatorEvent = (
     | AnswerScored
     | AnswerNotScored
     | RoundScored
+    | FindingNoted
     | WeightsComputed
     | WeightsDeferred
     | WeightsIntended

@@ -42,6 +42,39 @@ class RoundSkipped(Event, frozen=True, tag="RoundSkipped"):
         return f"round.{self.round}"
 
 
+class BeaconDelayed(Event, frozen=True, tag="BeaconDelayed"):
+    """The beacon block was read long after it was made. No other block can stand in for it."""
+
+    kind: ClassVar[Kind] = Kind.DECISION
+
+    round: Count
+    beacon_block: Count
+    block: Count
+    """Newest finalised block when the beacon was read."""
+
+    @property
+    def slot(self) -> str:
+        return f"delayed.{self.round}"
+
+
+class RoundAbandoned(Event, frozen=True, tag="RoundAbandoned"):
+    """An opened round whose beacon was not read in time: it has no tasks. Shares RoundSealed's
+    slot."""
+
+    kind: ClassVar[Kind] = Kind.DECISION
+
+    round: Count
+    beacon_block: Count
+    block: Count
+    """Newest finalised block when it was given up."""
+    fault: Fault
+    reason: Reason
+
+    @property
+    def slot(self) -> str:
+        return f"sealed.{self.round}"
+
+
 class RoundSealed(Event, frozen=True, tag="RoundSealed"):
     """Every assignment has its outcome; no more answers are taken."""
 

@@ -1,8 +1,11 @@
 """Policies and other files that ship with the package, and the folders that we write."""
 
 import hashlib
+import ipaddress
 import os
 import platform
+import sys
+from collections.abc import Collection
 from importlib import metadata, resources
 from pathlib import Path
 
@@ -40,6 +43,54 @@ def state_folder() -> Path:
     """Where a validator or miner keeps its keys and stores, unless told otherwise."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(base) / "quasar"
+
+
+_SILENT = {
+    "QUASAR_OFFLINE": "1",
+    "HF_HUB_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "WANDB_MODE": "offline",
+}
+"""What packages that could call out read before they do; child processes inherit it."""
+
+
+def go_offline(names: Collection[str]) -> None:
+    """From now on this process resolves no host names but these, for as long as it lives.
+
+    ``.example.org`` stands for all names that end so. Addresses stay open: miners are called by
+    address. Whoever names another host gets UsageError.
+    """
+    os.environ.update(_SILENT)
+    known = {name.lower() for name in names} | {"", "localhost"}
+
+    def guard(event: str, arguments: tuple[object, ...]) -> None:
+        if event in ("socket.getaddrinfo", "socket.gethostbyname"):
+            refuse_name(arguments[0], known)
+
+    sys.addaudithook(guard)
+
+
+def refuse_name(host: object, known: Collection[str]) -> None:
+    """Raises UsageError for a host that is neither an address nor one of the known names."""
+    name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host or "")
+    if name.lower() in known or _is_address(name):
+        return
+    if any(name.lower().endswith(suffix) for suffix in known if suffix.startswith(".")):
+        return
+    raise UsageError(
+        f"--offline allows calls to the chain and to miners only, not to {name}: leave it away, or "
+        "fetch what is needed beforehand"
+    )
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def code_digest() -> str:

@@ -63,6 +63,10 @@ class CannotJudge(QuasarError):
     """Raised when a log needs a version, a blob or a secret that is not here."""
 
 
+class NoSource(CannotJudge):
+    """Raised when a task needs a pack that nobody named and no log gave."""
+
+
 class ChainError(QuasarError):
     """Raised when the chain cannot be read or refuses a call."""
 

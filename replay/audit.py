@@ -154,6 +154,9 @@ class Audit:
             raise Damaged(
                 seen.seq, f"{seen.envelope.key} follows from nothing that is in the log"
             ) from None
+        except UsageError as problem:  # its policy and packs are not fit for each other
+            reason = f"{seen.envelope.key} leads to a task that cannot be made: {problem}"
+            raise Damaged(seen.seq, reason) from None
         if self._closing is not None:
             self._decisions.carry(self._closing)
         self._count(seen)
@@ -263,15 +266,17 @@ class Audit:
     def counts(self) -> Counts:
         """What was proved, in numbers."""
         tallies = self._decisions.tallies
+        noted = self._decisions.noted
         return Counts(
             events=self._structure.tree.size,
             checkpoints=len(self._structure.checkpoints),
             tasks=tallies["tasks"].equal,
             statements=self._receipts.tally.equal,
-            scores=tallies["scores"].equal - self._counted.means,
+            scores=tallies["scores"].equal - self._counted.means - noted,
             means=self._counted.means,
             rows=tallies["weights"].equal - self._counted.deferrals,
             deferrals=self._counted.deferrals,
+            noted=noted,
         )
 
     def _not_checked(self, due: int) -> list[str]:
@@ -294,18 +299,24 @@ class Audit:
             left.append(f"{unrevealed} steps of rounds that are not revealed yet")
         if due and self._read_all:
             left.append(f"{due} decisions that were still due when the log ended")
+        left += self._decisions.withheld.words()
         if skipped := self._lifecycle.skipped:
             left.append(f"skipped rounds: {skipped}, for reasons that only the log gives")
         return left
 
     def _assumed(self) -> dict[str, int]:
         carried = self.opened is not None and self.opened.previous is not None
-        return {
+        taken = {
             "carried_state": int(carried),
             "code_verdicts": self._counted.verdicts,
             "metagraphs_without_chain": self._counted.metagraphs,
             "unproved_faults": self._counted.unproved,
-        } | ({} if self._full is every else {"unsampled_rounds": self._counted.taken})
+        }
+        if self._full is not every:
+            taken["unsampled_rounds"] = self._counted.taken
+        if not self._decisions.noting:
+            taken["findings"] = self._counted.noted - self._decisions.noted
+        return taken
 
 
 async def audit(

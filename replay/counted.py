@@ -3,6 +3,7 @@
 from quasar.events import (
     AnswerScored,
     CodeExecuted,
+    FindingNoted,
     MetagraphObserved,
     RoundOpened,
     RoundRevealed,
@@ -26,6 +27,8 @@ class Counted:
         self.taken = 0
         """Rounds that were not judged in full."""
         self.unproved = self.metagraphs = self.verdicts = self.means = self.deferrals = 0
+        self.noted = 0
+        """Findings about miners."""
 
     @property
     def pending(self) -> Pending:
@@ -46,6 +49,8 @@ class Counted:
                 self.unproved += 1
             case RoundScored():
                 self.means += 1
+            case FindingNoted():
+                self.noted += 1
             case WeightsDeferred():
                 self.deferrals += 1
             case MetagraphObserved():

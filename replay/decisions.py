@@ -11,7 +11,9 @@ from quasar.events import (
     AnyEvent,
     CodeExecuted,
     ExecutionAbandoned,
+    FindingNoted,
     Kind,
+    MixDrawn,
     RoundRevealed,
     TaskAssigned,
     TaskSampled,
@@ -20,6 +22,7 @@ from quasar.events.blobs import Blobs
 from quasar.events.envelope import encode_event
 from quasar.replay.finding import LEVELS, Finding, Level, Tally
 from quasar.replay.sample import Full, every
+from quasar.replay.withheld import WithheldRounds
 from quasar.rules.closing import ClosingState
 from quasar.rules.judging import Judge
 from quasar.rules.machine import Recorded, Rule
@@ -32,12 +35,13 @@ LEVEL_OF: Mapping[str, Level] = {
     "AnswerScored": "scores",
     "AnswerNotScored": "scores",
     "RoundScored": "scores",
+    "FindingNoted": "scores",
     "WeightsComputed": "weights",
     "WeightsDeferred": "weights",
 }
 """Other decisions are the sampler's: level "tasks"."""
 
-SECRET = (TaskSampled, TaskAssigned, RoundRevealed)
+SECRET = (MixDrawn, TaskSampled, TaskAssigned, RoundRevealed)
 """Cannot be made anew while the round's secret is unknown."""
 
 _SCORES = AnswerScored | AnswerNotScored
@@ -100,9 +104,11 @@ class DecisionCheck:
     ) -> None:
         """``full``: whether a round's scores are recomputed; of others they are taken as recorded.
         Their secrets are left out of ``secrets`` too."""
-        self._full = full
-        sampling = Player(SamplingRule(RevealedSecrets(secrets)), blobs)
-        scoring, weights = Player(ScoringRule(judge), blobs), Player(WeightRule(), blobs)
+        self._full, self._blobs = full, blobs
+        self.withheld = WithheldRounds(RevealedSecrets(secrets))
+        sampling = Player(SamplingRule(self.withheld), blobs)
+        self._scorer = ScoringRule(judge, noting=full is every)
+        scoring, weights = Player(self._scorer, blobs), Player(WeightRule(), blobs)
         self._by_level: dict[Level, Player] = {
             "tasks": sampling,
             "scores": scoring,
@@ -115,6 +121,8 @@ class DecisionCheck:
         self._expected: dict[str, Expected] = {}
         self._unjudged: dict[tuple[str, int], Recorded] = {}
         """Actor and cause whose decisions need a secret that is not revealed."""
+        self._withheld_steps = 0
+        """Those of them whose secret is known and of no use here."""
         self._made: set[tuple[str, int]] = set()
         """Those of them that have any such decision in the log."""
         self.tallies: dict[Level, Tally] = {
@@ -122,23 +130,31 @@ class DecisionCheck:
             "scores": Tally(),
             "weights": Tally(),
         }
+        self.noted = 0
+        """Findings about miners that were equal."""
         self.findings: list[Finding] = []
 
     def feed(self, seen: Recorded) -> None:
         """Compare the event if it is a decision, then let the rules decide on it."""
-        taken = isinstance(seen.event, _PLAYED) and not self._full(seen.event.round)
+        self.withheld.feed(seen, self._blobs)
+        if self.withheld.rounds:
+            self._scorer.noting = False  # they look at many rounds together
+        taken = isinstance(seen.event, _PLAYED) and not self._judged(seen.event.round)
         decision = type(seen.event).kind is Kind.DECISION and level_of(seen.event) in self._levels
-        if decision and not (taken and isinstance(seen.event, _SCORES)):
+        taken_too = isinstance(seen.event, FindingNoted) and not self.noting
+        if decision and not (taken and isinstance(seen.event, _SCORES)) and not taken_too:
             self._compare(seen)
         for level, player in self._by_level.items():
             skipped = taken and level == "scores" and not isinstance(seen.event, _SCORES)
             if level not in self._levels or skipped:
                 player.fold(seen)
                 continue
+            kept = self.withheld.kept
             decided, short = player.feed(seen)
             actor = player.rule.actor
             if short:
                 self._unjudged[(actor, seen.seq)] = seen
+                self._withheld_steps += self.withheld.kept > kept
             for place, event in enumerate(decided):
                 # What led to a slot first stays: a later event must not replace it.
                 if event.slot not in self._expected:
@@ -171,9 +187,18 @@ class DecisionCheck:
         return due
 
     @property
+    def noting(self) -> bool:
+        """Whether findings about miners are made anew."""
+        return self._scorer.noting
+
+    @property
     def unrevealed(self) -> int:
         """Steps that could not be judged yet."""
-        return len(self._unjudged)
+        return len(self._unjudged) - self._withheld_steps
+
+    def _judged(self, number: int) -> bool:
+        """Whether the tasks and scores of a round are made anew."""
+        return self._full(number) and number not in self.withheld.rounds
 
     def _compare(self, seen: Recorded) -> None:
         envelope = seen.envelope
@@ -198,6 +223,7 @@ class DecisionCheck:
             self._report(seen, level, "decided in another order than an actor decides in")
         else:
             tally.equal += 1
+            self.noted += isinstance(seen.event, FindingNoted)
 
     def _reach(self, seen: Recorded, place: int) -> bool:
         """Whether the actor comes to it now, and not only after later ones."""

@@ -11,6 +11,7 @@ from quasar.events import (
     AnswerNotScored,
     AnswerReceived,
     AnswerScored,
+    RoundAbandoned,
     RoundOpened,
     RoundScored,
     TaskAssigned,
@@ -111,6 +112,8 @@ class PlayedRounds:
                 self._open[opened.round] = _Open(opened)
                 if len(self._open) > OPEN:
                     del self._open[min(self._open)]
+            case RoundAbandoned(round=number):
+                self._open.pop(number, None)
             case RoundScored(round=number) if number in self._open:
                 return _played(self._open.pop(number))
             case TaskSampled(round=number) as sampled if number in self._open:

@@ -9,6 +9,7 @@ from quasar.errors import CannotJudge, Damaged
 from quasar.events import (
     BlockObserved,
     LogOpened,
+    RoundAbandoned,
     RoundOpened,
     RoundRevealed,
     RoundScored,
@@ -36,6 +37,7 @@ _LOOKED_AT = (
     BlockObserved,
     RoundOpened,
     RoundSealed,
+    RoundAbandoned,
     RoundSkipped,
     RoundRevealed,
 )
@@ -99,7 +101,11 @@ class Ahead:
                     self._wait(number, seq, PATIENCE_MS)
             case RoundOpened(round=number, beacon_block=block):
                 self._beacons.setdefault(block, []).append(number)
-            case RoundSealed(round=number) | RoundSkipped(round=number):
+            case (
+                RoundSealed(round=number)
+                | RoundAbandoned(round=number)
+                | RoundSkipped(round=number)
+            ):
                 self._wait(number, seq, SEALED_MS)
             case RoundRevealed(round=number, secret=secret):
                 self._waiting.pop(number, None)

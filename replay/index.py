@@ -37,7 +37,7 @@ class Row(Struct, frozen=True, array_like=True):
 class Index(Struct, kw_only=True):
     """Sequence numbers, by what the events say of themselves in their slots."""
 
-    format: Literal["quasar-index/1"] = "quasar-index/1"
+    format: Literal["quasar-index/2"] = "quasar-index/2"
     origin: str
     size: int = 0
     """Events that it covers."""
@@ -46,6 +46,7 @@ class Index(Struct, kw_only=True):
     marks: list[Mark] = field(default_factory=list)
     types: dict[str, int] = field(default_factory=dict)
     """Type of event to the first of it."""
+    sources: list[int] = field(default_factory=list)
     policies: list[int] = field(default_factory=list)
     runs: list[int] = field(default_factory=list)
     """Starts of runs."""
@@ -58,6 +59,8 @@ class Index(Struct, kw_only=True):
     """Round to RoundOpened, or RoundSkipped."""
     revealed: dict[int, int] = field(default_factory=dict)
     scored: dict[int, int] = field(default_factory=dict)
+    findings: dict[str, list[int]] = field(default_factory=dict)
+    """Hotkey to those that name it."""
     told: dict[str, dict[int, bytes]] = field(default_factory=dict)
     """Hotkey and round to the events of all its answers: ``array("Q")`` as by ``packed``."""
 

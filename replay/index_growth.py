@@ -160,6 +160,8 @@ class Noting:
     def _rare(self, seq: int, head: bytes, rest: bytes, line: bytes) -> None:
         index = self._index
         match head:
+            case b"source":
+                index.sources.append(seq)
             case b"policy":
                 index.policies.append(seq)
             case b"run" if not rest.endswith(b".end"):
@@ -172,6 +174,9 @@ class Noting:
                 places = {b"round": index.opened, b"revealed": index.revealed}
                 if (number := _number(rest)) is not None:
                     places.get(head, index.scored).setdefault(number, seq)
+            case b"finding":
+                for hotkey in rest.split(b".")[2:4]:  # it follows the round and what is found
+                    index.findings.setdefault(hotkey.decode("utf-8", "replace"), []).append(seq)
             case b"block" | b"weights":
                 self._in_time(seq, head, rest, line)
 

@@ -11,12 +11,14 @@ from quasar.events import (
     PolicyAdopted,
     RequestAccepted,
     RequestRefused,
+    RoundAbandoned,
     RoundOpened,
     RoundRevealed,
     RoundSealed,
     RoundSkipped,
     RunEnded,
     RunStarted,
+    SourceAdopted,
 )
 from quasar.events.blobs import Blobs
 from quasar.events.signing import log_id_of
@@ -28,6 +30,7 @@ from quasar.rules.machine import Recorded
 from quasar.rules.owners import ACTOR_OF
 from quasar.rules.policy import Policy, recorded_policy
 from quasar.rules.secrets import links
+from quasar.rules.sources import sources_of
 
 REVEAL_MS = 3_600_000
 """A round whose turn it is and that is not revealed so long, by the chain's time and within one
@@ -49,6 +52,8 @@ class LifecycleCheck:
         self._policy: Policy | None = None
         self._policy_digest = ""
         self._policies = self._runs = 0
+        self._sources: set[str] = set()
+        """Digests of the packs adopted so far."""
         self._running = self._begun = False
         """Whether the newest run goes on; whether this volume has had one."""
         self._blocks = BlockCheck(blobs)
@@ -111,13 +116,15 @@ class LifecycleCheck:
             case RunEnded(run=run):
                 was, self._running = self._running, False
                 return None if was and run == self._runs else "a run ends that does not go on"
+            case SourceAdopted(source=source):
+                self._sources.add(source.sha256)
             case PolicyAdopted() as adopted:
                 return self._adopt(adopted)
             case BlockObserved() as block:
                 return self._wait(block)
             case RoundOpened() as opened_round:
                 return self._open_round(opened_round)
-            case RoundSkipped(round=number):
+            case RoundSkipped(round=number) | RoundAbandoned(round=number):
                 self.skipped += 1
                 self._finished.add(number)
             case RoundSealed(round=number):
@@ -151,6 +158,8 @@ class LifecycleCheck:
         self._policies += 1
         if adopted.number != self._policies:
             return "policies are numbered from 1, without gaps"
+        if not self._sources.issuperset(sources_of(self._policy)):
+            return "the policy names a source that was not adopted before it"
         return None if adopted.name == self._policy.name else "the policy has another name"
 
     def _wait(self, block: BlockObserved) -> str | None:

@@ -9,6 +9,7 @@ from quasar.replay.page_sections import (
     SECTIONS,
     findings,
     how_to_repeat,
+    noted,
     plots,
     standings,
     what_was_checked,
@@ -36,6 +37,7 @@ def render(page: AuditPage) -> str:
         what_was_not(page),
         findings(page),
         standings(page),
+        noted(page),
         plots(page),
         how_to_repeat(page),
     ]

@@ -4,6 +4,7 @@ It repeats what the log has recorded. Whether that holds is the audit's to say.
 """
 
 import re
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
@@ -12,6 +13,7 @@ from quasar.errors import Damaged
 from quasar.events import (
     AnswerNotScored,
     AnswerScored,
+    FindingNoted,
     LogOpened,
     PolicyAdopted,
     RoundOpened,
@@ -34,18 +36,21 @@ from quasar.replay.page_series import (
 )
 from quasar.replay.revealed import up_to
 from quasar.rules.machine import Recorded
+from quasar.rules.ranks import Contexts
 
 NAMES = 12
 """Families or buckets that have a column; a hostile log could name thousands."""
 OPEN = 512
 """Rounds whose tasks' families are remembered."""
+NOTED = 200
+"""Findings about miners that are kept, the newest."""
 OTHER = "other"
 
 Progress = Callable[[int, int], None]
 """Called with events done and events in all."""
 
 _READ = re.compile(
-    rb'"event":\{"type":"(?:AnswerNotScored|AnswerScored|LogOpened|PolicyAdopted|RoundOpened'
+    rb'"event":\{"type":"(?:AnswerNotScored|AnswerScored|FindingNoted|LogOpened|PolicyAdopted|RoundOpened'
     rb'|RoundScored|RunStarted|TaskSampled|WeightsComputed)"'
 )
 """In a line that holds one of the events that are folded; quotes in a text would be escaped."""
@@ -95,6 +100,8 @@ class Board:
 
     opened: LogOpened | None = None
     miners: dict[str, Miner] = field(default_factory=dict)
+    contexts: Contexts = field(default_factory=Contexts)
+    """Rewards, to rank by."""
     rows: Rows = field(default_factory=Rows)
     bars: Bars = field(default_factory=Bars)
     rounds: int = 0
@@ -109,6 +116,10 @@ class Board:
     """When the first event that is folded was written, in Unix nanoseconds: a fact for people."""
     ended: int = 0
     """The last."""
+    noted: deque[FindingNoted] = field(default_factory=lambda: deque(maxlen=NOTED))
+    """Findings about miners."""
+    findings: int = 0
+    """How many there are in all."""
     stopped: str = ""
     """Why the rest could not be read."""
     _tasks: dict[int, dict[int, str]] = field(default_factory=dict)
@@ -138,6 +149,9 @@ class Board:
             case RoundScored(round=number):
                 self.rounds += 1
                 self._tasks.pop(number, None)
+            case FindingNoted() as found:
+                self.noted.append(found)
+                self.findings += 1
             case WeightsComputed() as row:
                 self.rows.add(row)
 
@@ -186,6 +200,7 @@ class Board:
         miner, value = self._miner(score.hotkey), score.accuracy
         family = self._tasks.get(score.round, {}).get(score.task, OTHER)
         miner.accuracy.add(value)
+        self.contexts.add(score.hotkey, (score.round, score.task), score.reward)
         miner.families.setdefault(_name(self.families, family), Mean()).add(value)
         miner.buckets.setdefault(_name(self.buckets, score.bucket), Mean()).add(value)
         self.bars.add(score.round, _outcome(score))

@@ -1,6 +1,7 @@
 """The sections of a report page below its verdict."""
 
 from quasar.replay.finding import LISTED, Finding
+from quasar.replay.finding_words import finding_words
 from quasar.replay.page_figures import figures
 from quasar.replay.page_html import Html, block, join, tag
 from quasar.replay.page_table import leaderboard
@@ -14,6 +15,7 @@ from quasar.replay.page_words import (
     signed_by,
 )
 from quasar.replay.sample import words
+from quasar.rules.ranks import TOP
 
 AT_ONCE = 20
 """Findings that are not folded away."""
@@ -26,6 +28,7 @@ SECTIONS = {
     "limits": "What no log shows alone",
     "findings": "Findings",
     "leaderboard": "Leaderboard",
+    "noted": "Noted about miners",
     "plots": "Plots",
     "repeat": "Repeat it",
 }
@@ -147,17 +150,38 @@ def standings(page: AuditPage) -> Html:
     row = board.row
     of = (
         f"Weight: part of the newest row (epoch {row.epoch:,}, block {row.block:,}). Score: the "
-        "moving average of rewards that the row is made of. "
+        "moving average of rewards that the row is made of."
         if row
-        else "No weight row was computed yet. "
+        else "No weight row was computed yet."
     )
     means = (
         "Accuracy: mean of the raw metric over all scored answers, and its standard error; the "
-        "columns beside it divide the same answers."
+        "columns at the end divide the same answers."
+    )
+    ranks = (
+        f"Rank: where its mean reward may stand among the others (95 %), and top {TOP}: how often "
+        "among the first, if the same miners got other tasks of the kind (a bootstrap over tasks). "
+        "Ahead of next: reward less that of the miner below, on the tasks that both got, and its "
+        "standard error: what was hard for both cancels out."
     )
     claimed = "" if page.clean else " These are the log's own numbers, which did not all hold."
     stopped = tag("p", f"Only a part could be read: {board.stopped}") if board.stopped else ""
-    return _section("leaderboard", tag("p", of + means + claimed), stopped, leaderboard(board))
+    said = [tag("p", of + claimed), tag("p", means), tag("p", ranks), stopped]
+    return _section("leaderboard", *said, leaderboard(board))
+
+
+def noted(page: AuditPage) -> Html:
+    """What answers showed of miners, the newest last."""
+    board = page.board
+    if not board.findings:
+        return _section("noted", tag("p", "Nothing, or the policy does not look for anything."))
+    more = board.findings - len(board.noted)
+    said = (
+        f"{counted(board.findings, 'finding')}, which the rules make of the answers. They are "
+        "reasons to look closer: none changes a score or a weight."
+    )
+    older = tag("p", f"and {more:,} older ones, which are not shown") if more else ""
+    return _section("noted", tag("p", said), _list([finding_words(f) for f in board.noted]), older)
 
 
 def plots(page: AuditPage) -> Html:

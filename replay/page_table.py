@@ -8,6 +8,8 @@ from quasar.events import Weight
 from quasar.replay.page_data import OTHER, Board, Mean, Miner
 from quasar.replay.page_html import Html, join, tag
 from quasar.replay.page_style import TINTS
+from quasar.rules.ranks import TOP, Place
+from quasar.rules.statistics import Difference, difference
 
 LONGEST = 1024
 """Miners in the table; the rest is counted."""
@@ -23,8 +25,9 @@ def leaderboard(board: Board) -> Html:
     families = columns(board.families, [m.families for m in shown])
     buckets = columns(board.buckets, [m.buckets for m in shown])
     left_out = any(m.left_out for m in ranked)
-    places, shares = board.places, board.shares
+    places, shares, ranks = board.places, board.shares, board.contexts.places()
     widest = max(shares.values(), default=0.0)
+    ahead = _ahead(board, shown)
     rows = [
         tag(
             "tr",
@@ -32,6 +35,8 @@ def leaderboard(board: Board) -> Html:
             _share(shares.get(miner.hotkey), widest),
             _score(places.get(miner.hotkey)),
             *_counts(miner, left_out),
+            *_rank(ranks.get(miner.hotkey)),
+            _apart(ahead.get(miner.hotkey)),
             *[_cell(miner.families.get(name)) for name in families],
             *[_cell(miner.buckets.get(name)) for name in buckets],
         )
@@ -75,6 +80,7 @@ def short(hotkey: str) -> str:
 
 def _head(families: Sequence[str], buckets: Sequence[str], left_out: bool) -> Html:
     titles = ["weight", "score", "answers", *(["left out"] if left_out else []), "accuracy"]
+    titles += ["rank", f"top {TOP}", "ahead of next"]
     groups = [("by task family", families), ("by context length", buckets)]
     first = [
         tag("th", "", colspan=3 + len(titles)),
@@ -126,6 +132,32 @@ def _counts(miner: Miner, left_out: bool) -> list[Html]:
     if left_out:
         cells.append(_number(f"{miner.left_out:,}" if miner.left_out else None))
     return [*cells, _cell(accuracy, with_error=True)]
+
+
+def _rank(place: Place | None) -> list[Html]:
+    if place is None:
+        return [_number(None), _number(None)]
+    alone = place.low == place.high
+    return [
+        _number(f"{place.low}" if alone else f"{place.low}-{place.high}"),
+        _number(f"{place.top:.0%}"),
+    ]
+
+
+def _ahead(board: Board, miners: Sequence[Miner]) -> dict[str, Difference | None]:
+    """Each one's reward less that of the next in the table, on the tasks that both got."""
+    scores = [board.contexts.scores(miner.hotkey) for miner in miners]
+    return {
+        miner.hotkey: difference(mine, next_)
+        for miner, mine, next_ in zip(miners, scores, scores[1:], strict=False)
+    }
+
+
+def _apart(found: Difference | None) -> Html:
+    if found is None:
+        return _number(None)
+    error = "" if found.se is None else tag("small", f" ±{found.se:.3f}")
+    return tag("td", f"{found.mean:+.3f}", error, title=f"{found.n:,} tasks of both, in pairs")
 
 
 def _cell(mean: Mean | None, *, with_error: bool = False) -> Html:

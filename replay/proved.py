@@ -14,6 +14,7 @@ class Counts(NamedTuple):
     means: int
     rows: int
     deferrals: int
+    noted: int = 0
 
     def plus(self, other: "Counts") -> "Counts":
         """Of two volumes."""
@@ -31,6 +32,7 @@ def proved(counts: Counts) -> list[str]:
         f"{_counted(c.tasks, 'task decision')} made anew from the revealed seeds": c.tasks,
         f"{_counted(c.statements, 'signed statement')} of miners": c.statements,
         f"{scored} recomputed from the answers, bit for bit": c.scores + c.means,
+        f"{_counted(c.noted, 'finding')} about miners recomputed, bit for bit": c.noted,
         f"{weighed} recomputed, bit for bit": c.rows + c.deferrals,
     }
     return [line for line, count in lines.items() if count]

@@ -29,7 +29,8 @@ from quasar.rules.machine import Recorded
 from quasar.rules.plan import plan_tasks, runs_code
 from quasar.rules.policy import Policy
 from quasar.rules.rewards import REWARDS, Earned, total
-from quasar.rules.scoring import ScorerState, ScoringRule, answer_bytes
+from quasar.rules.scoring import ScoringRule
+from quasar.rules.scoring_state import ScorerState, answer_bytes
 from quasar.rules.secrets import round_seed
 from quasar.rules.weights import Standing, WeightRule
 
@@ -41,7 +42,7 @@ class OtherMetric(ScoringRule):
     """The scorer's rule, with another metric for all answers that are read."""
 
     def __init__(self, name: str, metric: Metric) -> None:
-        super().__init__()
+        super().__init__(noting=False)
         self._name = name
         self._metric = metric
 
@@ -98,7 +99,7 @@ class Rescoring:
         """``standings``: what the volume before led to; else what this one says of it."""
         self._blobs = blobs
         self._policy = policy
-        self._scorer, self._setter = scorer or ScoringRule(), WeightRule()
+        self._scorer, self._setter = scorer or ScoringRule(noting=False), WeightRule()
         self._scoring, self._weighing = self._scorer.initial(), self._setter.initial()
         self._standings = standings
         self._pending: dict[str, AnyEvent] = {}

@@ -11,6 +11,7 @@ from quasar.events import (
     AnswerReceived,
     AnswerScored,
     BlockObserved,
+    RoundAbandoned,
     RoundOpened,
     RoundRevealed,
     RoundScored,
@@ -123,7 +124,7 @@ class RoundsFold:
                 rounds[number].stage = "revealed"
             case AnswerScored(round=number) | AnswerNotScored(round=number):
                 rounds[number].scored += 1
-            case RoundScored(round=number):
+            case RoundScored(round=number) | RoundAbandoned(round=number):
                 del rounds[number]
 
     def _beacon(self, block: int) -> None:

@@ -8,7 +8,7 @@ import re
 import msgspec
 
 from quasar.benchmarks import FAMILIES
-from quasar.errors import CannotJudge, LogError
+from quasar.errors import CannotJudge, LogError, NoSource
 from quasar.events import PolicyAdopted
 from quasar.events.blobs import Blobs
 from quasar.log import Log
@@ -48,6 +48,8 @@ def check_versions(seen: Recorded, blobs: Blobs) -> None:
 
 async def advised(log: Log, missing: CannotJudge) -> CannotJudge:
     """The same reason, and the version to install: that of the log's newest run."""
+    if isinstance(missing, NoSource):
+        return missing
     what = str(missing).partition(";")[0]
     version = await _newest_version(log)
     wanted = f"{PROGRAM}=={version}" if version else f"the newest {PROGRAM}"

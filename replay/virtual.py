@@ -28,6 +28,7 @@ from quasar.replay.ranks import shares
 from quasar.replay.reading import Progress
 from quasar.replay.records import Records
 from quasar.replay.virtual_miners import VirtualMiner, cast_of, hands
+from quasar.rules.budget import example
 from quasar.rules.machine import Recorded
 from quasar.rules.plan import offered
 from quasar.rules.policy import Policy
@@ -102,7 +103,7 @@ class _Game:
     ) -> None:
         self._policy, self._miners, self._named = policy, miners, seed
         self._seed = hashlib.sha256(b"quasar virtual rounds\0" + seed.encode()).digest()
-        tasks = [(entry.family, entry.bucket) for entry in policy.tasks]
+        tasks = [(entry.family, entry.bucket) for entry in example(policy)]
         self._unjudged = [cell for cell in dict.fromkeys(tasks) if cell not in records.cells]
         if all(cell in self._unjudged for cell in tasks):
             raise CannotJudge("nobody in this log was asked any task of this policy")

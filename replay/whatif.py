@@ -112,6 +112,10 @@ _LIMITS: tuple[tuple[Differs, Words], ...] = (
         lambda *_: "cadence: rounds stay at their blocks",
     ),
     (
+        lambda a, b: (a.sampling, a.adaptive, a.beacon) != (b.sampling, b.adaptive, b.beacon),
+        lambda *_: "sampling: rounds keep the tasks, levels and miners that were drawn",
+    ),
+    (
         lambda a, b: a.delivery != b.delivery,
         lambda *_: "delivery: who was reached stays so",
     ),

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from math import fsum
 
 from quasar.errors import CannotJudge, UsageError
-from quasar.events import Weight
+from quasar.events import FindingNoted, Weight
 from quasar.log import Log
 from quasar.replay.index_events import IndexedLog, indexed
 from quasar.replay.index_growth import Progress
@@ -12,15 +12,19 @@ from quasar.replay.versions import advised
 from quasar.replay.why_found import Base as Base
 from quasar.replay.why_found import Difference as Difference
 from quasar.replay.why_found import NamedEvent as NamedEvent
+from quasar.replay.why_found import NotedFinding as NotedFinding
 from quasar.replay.why_found import RoundEarned as RoundEarned
 from quasar.replay.why_found import ScoredAnswer as ScoredAnswer
 from quasar.replay.why_found import Why as Why
 from quasar.replay.why_named import known_hotkeys
+from quasar.replay.why_reading import Reading
 from quasar.replay.why_rounds import look_into
 from quasar.replay.why_weight import Weighed, weigh
 
 ROUNDS = 10
 """Steps of the EMA that are shown, at least, where there are so many."""
+FINDINGS = 10
+"""That are shown, at most."""
 
 
 async def why(
@@ -69,9 +73,11 @@ async def explain(
         raise UsageError(f"this log never sampled {hotkey}; it knows {shown}")
     weighed = await weigh(events, hotkey, block, rounds)
     numbers = [earned.round for earned in weighed.rounds]
+    findings = await _findings(weighed.reading)
     chosen = numbers if into is None else numbers[-into:] if isinstance(into, int) else into
     return _why(
         weighed,
+        findings,
         [
             await look_into(weighed.reading, earned, answers) if earned.round in chosen else earned
             for earned in weighed.rounds
@@ -79,7 +85,14 @@ async def explain(
     )
 
 
-def _why(found: Weighed, rounds: list[RoundEarned]) -> Why:
+async def _findings(reading: Reading) -> list[NotedFinding]:
+    """The newest that name the miner."""
+    newest = reading.log.index.findings.get(reading.hotkey, [])[-FINDINGS:]
+    found = [(seq, await reading.event(seq, FindingNoted, seq)) for seq in newest]
+    return [NotedFinding(seq=seq, finding=event) for seq, event in found]
+
+
+def _why(found: Weighed, findings: list[NotedFinding], rounds: list[RoundEarned]) -> Why:
     reading, row = found.reading, found.row
     weights = row.weights if row else []
     return Why(
@@ -99,6 +112,7 @@ def _why(found: Weighed, rounds: list[RoundEarned]) -> Why:
         minimum_samples=found.minimum,
         base=found.base,
         rounds=rounds,
+        findings=findings,
         differences=sorted(reading.differences, key=lambda d: d.seq),
         events=reading.named,
         size=reading.log.index.size,

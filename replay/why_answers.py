@@ -16,10 +16,11 @@ from quasar.events import (
 from quasar.replay.why_found import ScoredAnswer
 from quasar.replay.why_reading import Reading, explaining, unexplained
 from quasar.rules.judging import accuracy as accuracy_of
+from quasar.rules.judging import program_metric
 from quasar.rules.plan import PlannedTask, plan_task
 from quasar.rules.policy import Policy
 from quasar.rules.rewards import REWARDS, Earned, total
-from quasar.rules.scoring import answer_bytes, program_metric
+from quasar.rules.scoring_state import answer_bytes
 
 SHOWN_BYTES = 4096
 """Of an answer."""

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from quasar.events import Weight
+from quasar.events import FindingNoted, Weight
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -85,6 +85,14 @@ class RoundEarned(Struct, frozen=True, kw_only=True):
     """Answers that were not looked into, in a round that was."""
 
 
+class NotedFinding(Struct, frozen=True, kw_only=True):
+    """What answers show of this miner or another, apart from scores."""
+
+    seq: int
+    finding: FindingNoted
+    """As recorded: only an audit computes it again."""
+
+
 class Base(Struct, frozen=True, kw_only=True):
     """Where the EMA's steps start from."""
 
@@ -123,6 +131,8 @@ class Why(Struct, kw_only=True):
     minimum_samples: int
     base: Base
     rounds: list[RoundEarned]
+    findings: list[NotedFinding]
+    """The newest that name this miner."""
     differences: list[Difference]
     """Recorded numbers that do not follow from what is shown. Empty: all of them do."""
     events: list[NamedEvent]

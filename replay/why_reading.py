@@ -6,7 +6,15 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from quasar.errors import Damaged
-from quasar.events import Blob, Event, LogOpened, Neuron, PolicyAdopted, RunStarted
+from quasar.events import (
+    Blob,
+    Event,
+    LogOpened,
+    Neuron,
+    PolicyAdopted,
+    RunStarted,
+    SourceAdopted,
+)
 from quasar.events.catalogue import EVENT_TYPES
 from quasar.events.signing import origin_of
 from quasar.replay.index_events import IndexedLog
@@ -15,6 +23,7 @@ from quasar.replay.why_found import Difference, NamedEvent
 from quasar.rules.machine import Recorded
 from quasar.rules.neurons import MAX_NEURONS_BYTES, list_of
 from quasar.rules.policy import Policy, recorded_policy
+from quasar.rules.sources import adopt
 
 E = TypeVar("E", bound=Event)
 
@@ -112,8 +121,15 @@ class Reading:
             seen = await self.recorded(adopted)
             event = await self.event(adopted, PolicyAdopted, why)
             check_versions(seen, self.log.blobs)
+            await self._adopt_sources(adopted, why)
             self._policies[adopted] = recorded_policy(self.log.blob(adopted, event.toml))
         return self._policies[adopted]
+
+    async def _adopt_sources(self, before: int, why: int) -> None:
+        """Packs that a policy may name."""
+        for seq in self.log.index.sources:
+            if seq < before:
+                adopt(await self.event(seq, SourceAdopted, why), self.log.blobs)
 
 
 def neurons_of(log: IndexedLog, seq: int, blob: Blob) -> list[Neuron]:

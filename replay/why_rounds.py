@@ -4,10 +4,18 @@ from itertools import islice
 
 import msgspec
 
-from quasar.events import AnswerNotScored, AnswerScored, BlockObserved, RoundOpened, RoundRevealed
+from quasar.events import (
+    AnswerNotScored,
+    AnswerScored,
+    BlockObserved,
+    MixDrawn,
+    RoundOpened,
+    RoundRevealed,
+)
 from quasar.replay.why_answers import Answers, Score
 from quasar.replay.why_found import RoundEarned
 from quasar.replay.why_reading import Reading, explaining, unexplained
+from quasar.rules.mixing import played
 from quasar.rules.plan import offered
 from quasar.rules.policy import Policy
 from quasar.rules.rewards import MEANS, Earned
@@ -29,6 +37,8 @@ async def look_into(reading: Reading, earned: RoundEarned, limit: int | None) ->
     }
     _compare_mean(reading, earned, policy, list(scores.values()))
     beacon, seed = await _seed(reading, earned, opened, shown)
+    if policy.sampling is not None:
+        policy = played(policy, await _mix(reading, earned, beacon))
     looking = Answers(reading, policy, seed, earned.round)
     answers = [await looking.at(told, scores[task]) for task, told in shown.items()]
     return msgspec.structs.replace(
@@ -75,3 +85,12 @@ async def _seed(
     if block.number != opened.beacon_block:
         raise unexplained(assigned, "it was drawn at another block than its round said")
     return beacon, round_seed(bytes.fromhex(revealed.secret), block.hash)
+
+
+async def _mix(reading: Reading, earned: RoundEarned, beacon: int) -> MixDrawn:
+    """The tasks that were drawn at the beacon: their event follows it, before any assignment."""
+    for seq in range(beacon + 1, earned.seq):
+        found = (await reading.log.recorded(seq)).event
+        if isinstance(found, MixDrawn) and found.round == earned.round:
+            return await reading.event(seq, MixDrawn, earned.seq)
+    raise unexplained(earned.seq, "no mix was drawn for it")

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from quasar.benchmarks import packs
 from quasar.benchmarks.family import Json
 from quasar.events.signing import verify_hotkey
 from quasar.rules.judging import Asked, LocalJudge, Reply
@@ -38,6 +39,12 @@ class Task(Struct, array_like=True):
         return Asked(task, self.tokens, hotkey)
 
 
+class Packs(Struct, tag=True, array_like=True):
+    """Packs that later work needs. Gives nothing."""
+
+    packs: list[bytes]
+
+
 class Answers(Struct, tag=True, array_like=True):
     """Answers to one task. Gives an accuracy each."""
 
@@ -53,10 +60,15 @@ class Programs(Struct, tag=True, array_like=True):
     hotkeys: list[str]
 
 
-Work = Signatures | Answers | Programs
+Work = Signatures | Packs | Answers | Programs
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Work).decode
 _judge = LocalJudge()
+
+
+def source_of(work: Work) -> str | None:
+    """Digest of the pack that a portion needs, which another process may not have."""
+    return work.task.mix.source if isinstance(work, Answers | Programs) else None
 
 
 def perform(work: Work) -> Sequence[Any]:
@@ -65,6 +77,10 @@ def perform(work: Work) -> Sequence[Any]:
         case Signatures():
             signed = zip(work.hotkeys, work.messages, work.signatures, strict=True)
             return [verify_hotkey(*each) for each in signed]
+        case Packs():
+            for pack in work.packs:
+                packs.install(pack)
+            return []
         case Answers():
             pairs = zip(work.hotkeys, work.answers, strict=True)
             return _judge.accuracies([Reply(work.task.asked(h), answer) for h, answer in pairs])

@@ -16,9 +16,9 @@ from typing import IO, Any
 
 import msgspec
 
-from quasar.benchmarks import FAMILIES
+from quasar.benchmarks import FAMILIES, packs
 from quasar.errors import LogError
-from quasar.replay.work import Work, decode, encode, perform
+from quasar.replay.work import Packs, Work, decode, encode, perform, source_of
 
 Then = Callable[[Sequence[Any]], None]
 
@@ -149,6 +149,8 @@ class _Other:
 
     def __init__(self) -> None:
         self._under_way: deque[tuple[Work, Then]] = deque()
+        self._sources: set[str] = set()
+        """Digests of the packs that it has."""
         # Families that are plugged in are loaded there too.
         plugged = {type(family).__module__ for family in FAMILIES.values()} - {"__main__"}
         self._process = subprocess.Popen(
@@ -172,6 +174,10 @@ class _Other:
         return bool(self._under_way and select.select([self._out], [], [], 0)[0])
 
     def give(self, work: Work, then: Then) -> None:
+        source = source_of(work)
+        if source is not None and source not in self._sources:
+            self._sources.add(source)
+            self.give(Packs([packs.installed(source)]), lambda _: None)
         self._under_way.append((work, then))
         try:
             _send(self._in, encode(work))

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from quasar.benchmarks import packs
 from quasar.chain.keys import hotkey_from_seed, log_key_from_seed
 from quasar.config import load_policy
 from quasar.events import (
@@ -50,11 +51,12 @@ from quasar.log.memory import MemoryLog
 from quasar.rules import closing, delivery, observing
 from quasar.rules.carried import Carried, encode_carried
 from quasar.rules.machine import Recorded, Rule
-from quasar.rules.plan import plan_tasks
+from quasar.rules.plan import PlannedTask, plan_tasks
 from quasar.rules.policy import parse
 from quasar.rules.sampling import SamplingRule
 from quasar.rules.scoring import ScoringRule
 from quasar.rules.secrets import SecretChain, round_seed
+from quasar.rules.sources import adopted_source, sources_of
 from quasar.rules.weights import WeightRule
 
 SEED = hashlib.sha256(b"tests").digest()
@@ -182,6 +184,9 @@ class World:
                 sandbox=self.sandbox,
             ),
         )
+        for source in sources_of(parse(self.policy)):
+            adopted = adopted_source(packs.installed(source), self.log.blobs)
+            await self.append("supervisor", adopted)
         blob = self.log.blobs.put(self.policy)
         name = parse(self.policy).name
         await self.append("supervisor", PolicyAdopted(number=self.volume, name=name, toml=blob))
@@ -296,12 +301,16 @@ class World:
                 state = delivery.evolve(state, seen, self.log.blobs)
         return sorted(state.open.values(), key=lambda d: d.cause)
 
-    def right_answer(self, round_: int, task: int, hotkey: str) -> bytes:
-        """What the task's generator expects of this miner."""
+    def planned(self, round_: int, task: int) -> PlannedTask:
+        """A task of a round that runs under the world's policy as it is."""
         beacon = self.block_hash(round_ * EVERY + BEACON_DELAY)
         seed = round_seed(self.secrets.secret(round_), beacon)
-        planned = list(plan_tasks(seed, parse(self.policy)))[task]
-        return f"ANSWER: {planned.variant(hotkey).instance.answer}".encode()
+        return list(plan_tasks(seed, parse(self.policy)))[task]
+
+    def right_answer(self, round_: int, task: int, hotkey: str) -> bytes:
+        """What the task's generator expects of this miner."""
+        instance = self.planned(round_, task).variant(hotkey).instance
+        return f"ANSWER: {instance.answer}".encode()
 
     def acceptance(self, d: delivery.Delivery) -> TaskAccepted:
         """The miner's signed acceptance."""

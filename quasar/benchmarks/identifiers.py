@@ -1,5 +1,8 @@
 """Invented function names that look like anyone's: a verb and a noun, none in the source text."""
 
+from functools import cache
+
+from quasar.benchmarks import tokenizer
 from quasar.draw import Draw
 
 _VERBS = (
@@ -26,3 +29,15 @@ IDENTIFIERS = tuple(f"{verb}_{noun}" for verb in _VERBS.split() for noun in _NOU
 def invent(draw: Draw, n: int) -> list[str]:
     """``n`` different ones."""
     return draw.sample(IDENTIFIERS, n)
+
+
+@cache
+def class_names() -> tuple[str, ...]:
+    """The same words written as names of classes, those of two canonical tokens after a blank."""
+    joined = ("".join(word.capitalize() for word in name.split("_")) for name in IDENTIFIERS)
+    return tuple(name for name in joined if tokenizer.count(f" {name}") == 2)
+
+
+def invent_classes(draw: Draw, n: int) -> list[str]:
+    """``n`` different ones."""
+    return draw.sample(class_names(), n)

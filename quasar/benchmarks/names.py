@@ -1,6 +1,7 @@
 """Invented place names: none occurs in the corpus, each has the same number of tokens."""
 
 from collections.abc import Callable
+from functools import cache
 
 from quasar.benchmarks import tokenizer
 from quasar.draw import Draw
@@ -58,6 +59,30 @@ def invent_people(draw: Draw, n: int) -> list[str]:
         return tokenizer.count(name) == tokenizer.count(f" {name}") == NAME_TOKENS
 
     return _invent(draw, n, fits)
+
+
+MANY = 5_000
+"""How many names ``many`` gives at most: some 28 thousand of all names are of its kind."""
+
+
+def many(draw: Draw, n: int) -> list[str]:
+    """``n`` different names of NAME_TOKENS tokens each, at a line's start and after a blank.
+
+    ``n`` is at most MANY. What follows a name never changes that, as long as it is no letter.
+    """
+    assert n <= MANY, f"{n} names are more than {MANY}"
+    numbers: dict[int, None] = {}
+    while len(numbers) < n:
+        number = draw.below(NAMES)
+        if _fits(number):
+            numbers[number] = None
+    return [spell(number) for number in numbers]
+
+
+@cache
+def _fits(number: int) -> bool:
+    name = spell(number)
+    return tokenizer.count(name) == tokenizer.count(f" {name}") == NAME_TOKENS
 
 
 def _invent(draw: Draw, n: int, fits: Callable[[str], bool]) -> list[str]:

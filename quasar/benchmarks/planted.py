@@ -59,6 +59,19 @@ class Planted(ABC, Generic[P, Q]):
     """Whether pieces stand in the order in which ``spell`` gives them, or anywhere."""
     metric: str = "answer_exact@1"
 
+    def text(self, source: str) -> packs.Text:
+        """What pieces are hidden in. Raises as ``packs.text``."""
+        return packs.text(source)
+
+    def arranged(self, draw: Draw, source: str, budget: int) -> list[int]:
+        """Numbers of the units that fill a budget of tokens, in order."""
+        return fill(draw, self.text(source).tokens, budget)
+
+    def finished(self, context: str, variant_seed: bytes) -> str:
+        """A variant's context, changed as a whole: same lines, same number of tokens."""
+        del variant_seed  # nothing to change
+        return context
+
     @abstractmethod
     def plan(self, draw: Draw, parameters: P) -> Q:
         """All that variants share but the haystack: shapes, wording, order; no name, no number."""
@@ -113,7 +126,7 @@ class PlantedTemplate:
     @cached_property
     def planted(self) -> int:
         """Canonical tokens of the planted pieces."""
-        return sum(map(tokenizer.count, self.sample.pieces))
+        return tokenizer.count("".join(self.sample.pieces))  # counts of whole lines add up
 
     @cached_property
     def depths(self) -> list[int]:
@@ -126,13 +139,13 @@ class PlantedTemplate:
     def haystack(self) -> list[int]:
         """Numbers of the real units, in order. Raises UsageError where they are too few."""
         draw = Draw(self._seed, f"{self.family.name}/haystack")
-        sizes, budget = packs.text(self.source).tokens, self.size - self.planted
+        sizes, budget = self.family.text(self.source).tokens, self.size - self.planted
         if budget < 0:
             raise UsageError(
                 f"{self.family.name} plants {self.planted} tokens, more than {self.size}: "
                 "choose a longer context or an easier level"
             )
-        taken = fill(draw, sizes, budget)
+        taken = self.family.arranged(draw, self.source, budget)
         if self.planted + sum(sizes[i] for i in taken) < 0.98 * self.size:
             raise UsageError(
                 f"the text to hide things in is too short, or in too large units, for {self.size} "
@@ -143,13 +156,13 @@ class PlantedTemplate:
     @cached_property
     def tokens(self) -> int:
         """Canonical tokens of every variant's context."""
-        sizes = packs.text(self.source).tokens
+        sizes = self.family.text(self.source).tokens
         return self.planted + sum(sizes[i] for i in self.haystack)
 
     @cached_property
     def laid_out(self) -> Haystack:
         """The real text with its places for the planted pieces."""
-        units = packs.text(self.source).units
+        units = self.family.text(self.source).units
         return Haystack([units[i] for i in self.haystack], self.depths)
 
     @cached_property
@@ -159,7 +172,7 @@ class PlantedTemplate:
 
     @cached_property
     def digest(self) -> str:
-        text = packs.text(self.source).digest
+        text = self.family.text(self.source).digest
         name, size = self.family.name, self.size
         shared = (name, text, size, self.parameters, self.plan, self.depths, self.haystack)
         return sha256(msgspec.json.encode(shared)).hexdigest()
@@ -205,5 +218,11 @@ class PlantedInstance(OneAnswer):
     def proof(self) -> list[Place]:
         return [self._template.places[i] for i in self.spelled.proof]
 
+    def lines(self) -> list[str]:
+        """The planted pieces: with the question, all that differs from other variants."""
+        return self.spelled.pieces
+
     def context(self) -> str:
-        return self._template.laid_out.hide(self.spelled.pieces)
+        family = self._template.family
+        hidden = self._template.laid_out.hide(self.spelled.pieces)
+        return family.finished(hidden, self._seed)

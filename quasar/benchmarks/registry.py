@@ -10,15 +10,46 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 
 from quasar.benchmarks.family import Family
+from quasar.benchmarks.longbench import FILES
 
 GROUP = "quasar.families"
 
 BUILT_IN = {
+    "absent@1": "absent:Absent",
+    "aggregate@1": "aggregate:Aggregate",
+    "ancestors@1": "ancestors:Ancestors",
+    "associations@1": "associations:Associations",
     "code@1": "code:Code",
+    "code@2": "code2:Code2",
+    "code_qa@1": "code_qa:CodeQA",
+    "count@1": "count:Count",
+    "difference@1": "difference:Difference",
     "factbook@1": "factbook:Factbook",
+    "factbook@2": "factbook2:Factbook2",
     "hops@1": "hops:Hops",
+    "instance@1": "instance:Instance",
+    "latent_list@1": "latent_list:LatentList",
+    "latest@1": "latest:Latest",
+    "longbench_v2@1": "longbench_v2:LongBenchV2",
+    "ruler.cwe@1": "ruler_words:Cwe",
+    "ruler.fwe@1": "ruler_words:Fwe",
+    "ruler.niah_multikey_1@1": "ruler_niah:NiahMultikey1",
+    "ruler.niah_multikey_2@1": "ruler_needles:Multikey2",
+    "ruler.niah_multikey_3@1": "ruler_needles:Multikey3",
+    "ruler.niah_multiquery@1": "ruler_niah:NiahMultiquery",
+    "ruler.niah_multivalue@1": "ruler_niah:NiahMultivalue",
+    "ruler.niah_single_1@1": "ruler_niah:NiahSingle1",
+    "ruler.niah_single_2@1": "ruler_niah:NiahSingle2",
+    "ruler.niah_single_3@1": "ruler_niah:NiahSingle3",
+    "ruler.qa_1@1": "ruler_qa:Qa1",
+    "ruler.qa_2@1": "ruler_qa:Qa2",
+    "ruler.vt@1": "ruler_vt:Vt",
+    "stories@1": "stories:Stories",
+    "variables@1": "variables:Variables",
+    "verses@1": "verses:Verses",
+    **{f"longbench.{file}@1": f"longbench:LongBench:{file}" for file in FILES},
 }
-"""Module of ``quasar.benchmarks.families`` and class of each released family."""
+"""Module of ``quasar.benchmarks.families``, class, and arguments of each released family."""
 
 
 class Registry(MutableMapping[str, Family]):
@@ -39,8 +70,9 @@ class Registry(MutableMapping[str, Family]):
 
     def _load(self, name: str) -> Family:
         if name in BUILT_IN:
-            module, _, kind = BUILT_IN[name].partition(":")
-            family: Family = getattr(import_module(f"quasar.benchmarks.families.{module}"), kind)()
+            module, kind, *arguments = BUILT_IN[name].split(":")
+            made = getattr(import_module(f"quasar.benchmarks.families.{module}"), kind)
+            family: Family = made(*arguments)
             return family
         plugged: Family = self._plugged[name].load()  # KeyError: nobody knows it
         return plugged

@@ -151,6 +151,25 @@ nats = App(name="nats", help="Log servers of one's own.", group=_roles)
 nats.command("quasar.cli.nats:config", name="config", help="Print a server's configuration.")
 app.command(nats)
 
+app.command(
+    "quasar.cli.score:score",
+    name="score",
+    help="What an answer is worth: the very scorer, offline.",
+    group=_checks,
+)
+
+pack = App(name="pack", help="Texts and data sets of your own, for tasks.", group=_checks)
+pack.command("quasar.cli.pack:make", name="make", help="Make a pack of documents or LongBench.")
+pack.command("quasar.cli.pack:show", name="show", help="Say what a pack holds, and its digest.")
+app.command(pack)
+
+task = App(name="task", help="The kinds of tasks, and tasks of any seed.", group=_checks)
+task.command("quasar.cli.task:list_", name="list", help="List the families of tasks.")
+task.command("quasar.cli.task:show", name="show", help="A family's levels and a question.")
+task.command("quasar.cli.task_make:make", name="make", help="Write one task with its proof.")
+task.command("quasar.cli.task_check:check", name="check", help="What cheap tricks earn.")
+app.command(task)
+
 policy = App(name="policy", help="The rules of the game.", group=_checks)
 policy.command("quasar.cli.policy:show", name="show", help="Print a policy file.")
 app.command(policy)

@@ -19,6 +19,7 @@ from quasar.cli.slow_bar import slow_bar
 from quasar.cli.source import check_hotkey, check_network
 from quasar.errors import UsageError
 from quasar.log import Log
+from quasar.packs import open_sources
 from quasar.replay.finding import Report, Signer
 from quasar.replay.sample import words
 
@@ -38,6 +39,7 @@ def audit(
     seed: str | None = None,
     re_execute: Annotated[bool, Parameter(negative="")] = False,
     fresh: Annotated[bool, Parameter(negative="")] = False,
+    sources: Annotated[tuple[str, ...], Parameter(name="--source", negative="")] = (),
     follow: Annotated[bool, Parameter(negative="")] = False,
     page: Annotated[Path | None, Parameter(name="--report")] = None,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -74,6 +76,8 @@ def audit(
         apart: another outcome is a reason to look closer and no proof, but exit code 1.
     fresh
         Read closed volumes again that were audited before.
+    sources
+        A pack that the log names and does not give (`quasar pack make`); to be given for each.
     follow
         Go on as the log grows and rounds are revealed, until Ctrl-C or the first finding.
     page
@@ -85,7 +89,8 @@ def audit(
         check_hotkey(hotkey)
     if chain is not None:
         check_network(chain)
-    how = How(hotkey, named_levels(levels), sample, seed, fresh)
+    open_sources(sources)
+    how = How(hotkey, named_levels(levels), sample, seed, fresh or bool(sources))
     check_sample(how)
     if follow:
         refuse_beside_follow(

@@ -20,6 +20,7 @@ from quasar.errors import UsageError
 from quasar.inference import check_engine, label
 from quasar.log.archive_reader import ArchiveLog
 from quasar.replay.finding import Report
+from quasar.rules.budget import example
 from quasar.rules.machine import Recorded
 from quasar.rules.plan import runs_code
 from quasar.rules.policy import Mix, Policy, parse
@@ -115,7 +116,7 @@ def left_out(policy: Policy) -> list[str]:
 
 def announce(game: Game, policy: Policy, missing: Sequence[str]) -> None:
     """What is going to happen, and how long it takes."""
-    tasks = [entry for entry in policy.tasks if not (missing and runs_code(entry.family))]
+    tasks = [entry for entry in example(policy) if not (missing and runs_code(entry.family))]
     families = ", ".join(dict.fromkeys(entry.family for entry in tasks))
     err.print(
         f"{_rounds(game.rounds)} of {len(tasks)} tasks ({families}) for {len(game.engines)} miners "

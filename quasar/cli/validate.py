@@ -4,6 +4,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import anyio
 import structlog
@@ -21,17 +22,20 @@ from quasar.cli.replace import room
 from quasar.cli.restore import home_of
 from quasar.cli.source import is_local, open_source, volumes_of
 from quasar.cli.status import report_status
-from quasar.config import load_policy
+from quasar.config import go_offline, load_policy
 from quasar.errors import UsageError
 from quasar.events.signing import Signer, log_id_of
 from quasar.log.archive import ArchiveIdentity
 from quasar.log.external import ExternalServer
+from quasar.packs import require
 from quasar.rules.policy import parse
 from quasar.supervisor.setup import Identity, Setup, VolumeLimit
 from quasar.supervisor.validator import run_validator
 from quasar.supervisor.volume import LOG_NUMBER
 
 MOCK_ARCHIVE = Path("quasar-mock")
+NODES = ".opentensor.ai"
+"""Where the nodes of networks with a name are."""
 
 
 class Plan(NamedTuple):
@@ -81,6 +85,7 @@ def validate(
     volume_hours: float = VolumeLimit().seconds / 3600,
     disk_reserve: float = 256.0,
     policy: str = "readme-v1",
+    sources: Annotated[tuple[str, ...], Parameter(name="--source", negative="")] = (),
     polling_interval: Annotated[
         float, Parameter(name=("--neuron.polling_interval", "--polling-interval"))
     ] = 300.0,
@@ -89,6 +94,7 @@ def validate(
     recover: Annotated[bool, Parameter(negative="")] = False,
     keep_contexts: Annotated[bool, Parameter(negative="")] = False,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
+    offline: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Run a validator until it is told to stop, or for a number of rounds.
@@ -117,6 +123,9 @@ def validate(
         MiB that stay free: with less no round begins, what is open is finished, and it stops.
     policy
         A policy that ships with the package, or a file.
+    sources
+        A pack that the policy names (`quasar pack make`), or the folder it was made from; to be
+        given for each. It becomes part of the archive.
     polling_interval
         Seconds between two lines that say how far the validator is.
     seed
@@ -127,6 +136,8 @@ def validate(
     keep_contexts
         Keep the long texts of revealed rounds in the state folder; else they leave, since the
         revealed seeds make them anew.
+    offline
+        Call nobody but the chain, miners and this machine: any other name is refused.
     dry_run
         Read the chain, sign nothing, and print the row that the archive's newest weights would set.
     json
@@ -137,6 +148,10 @@ def validate(
         raise UsageError("--once needs a number from 1, and no --rounds beside it")
     toml = load_policy(policy)
     parse(toml)
+    if offline:
+        _go_offline(url, nats)
+    if not dry_run:
+        require(parse(toml), sources)
     logs.set_up()
     if volume_events < 1 or volume_hours <= 0:
         raise UsageError("--volume-events and --volume-hours must be above 0")
@@ -168,6 +183,17 @@ def validate(
         archive = anyio.run(_run, plan, _role(url, wallet, seed))
     _say(archive, json)
     return 0
+
+
+def _go_offline(url: str, nats: Nats) -> None:
+    """The chain is the only one that is called by name."""
+    for address in (nats.urls or "").split(","):
+        if address and not is_local(address):
+            raise UsageError(
+                f"--offline allows calls to the chain and to miners only, not to {address}: "
+                "leave --nats away, or name a server on this machine"
+            )
+    go_offline([urlsplit(url).hostname or NODES])
 
 
 def _role(url: str, wallet: Wallet, seed: int | None) -> Role:

@@ -17,6 +17,7 @@ from quasar.events import BlockObserved, RoundOpened
 from quasar.events.envelope import decode
 from quasar.log.archive_folders import unpruned
 from quasar.log.archive_reader import ArchiveLog
+from quasar.packs import open_sources
 from quasar.replay.index_events import ProvedLog, proved_log
 from quasar.replay.versions import advised
 from quasar.replay.why import ROUNDS, Why, explain
@@ -36,6 +37,7 @@ def why(
     steps: int = ROUNDS,
     all: Annotated[bool, Parameter(negative="")] = False,  # noqa: A002 - as above
     proofs: Path | None = None,
+    sources: Annotated[tuple[str, ...], Parameter(name="--source", negative="")] = (),
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Show how a miner's weight follows from its scores, and those from its answers.
@@ -60,11 +62,14 @@ def why(
         Show every answer: of the round named by ``--round``, or of every round shown.
     proofs
         Write a proof file of each event named into this folder, for `quasar proof verify`.
+    sources
+        A pack that the log names and does not give; to be given for each.
     json
         Print one JSON object, with every answer as by ``--all``.
     """
     if steps < 1:
         raise UsageError(f"--steps {steps}: show at least one")
+    open_sources(sources)
     log = _newest(open_volumes(source), block)
     everything = all or json
     into = [round] if round is not None else None if everything else 1

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from quasar.cli.output import out, printable
+from quasar.replay.finding_words import finding_words
 from quasar.replay.why import RoundEarned, ScoredAnswer, Why
 
 WIDTH = 66
@@ -28,6 +29,12 @@ def show(found: Why) -> None:
         out.print(line)
     if found.rounds:
         _print_steps(found)
+    for noted in found.findings:
+        said = f"event {noted.seq}: {finding_words(noted.finding)}"
+        out.print(Text.assemble(("NOTED  ", "yellow"), printable(said, 400)))
+    if found.findings:
+        out.print(Text("such findings change no score; `quasar audit` recomputes them", "dim"))
+        out.print()
     for earned in reversed(found.rounds):
         if earned.rule:
             _print_round(earned)

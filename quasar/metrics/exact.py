@@ -19,11 +19,11 @@ def answer_exact(prediction: str, answers: Sequence[str]) -> float:
     Case, blanks around the statement, thousands separators and one final period do not matter; a
     second candidate on the line does, because the whole line is compared.
     """
-    stated = _stated(prediction)
-    return float(stated is not None and _plain(stated) in map(_plain, answers))
+    said = stated(prediction)
+    return float(said is not None and plain(said) in map(plain, answers))
 
 
-def _stated(text: str) -> str | None:
+def stated(text: str) -> str | None:
     """What follows the mark on the last line that starts with it."""
     for line in reversed(text.split("\n")):
         line = line.strip(_BLANKS)
@@ -32,7 +32,8 @@ def _stated(text: str) -> str | None:
     return None
 
 
-def _plain(statement: str) -> str:
+def plain(statement: str) -> str:
+    """A statement without what does not matter: case, outer blanks, a period, separators."""
     text = statement.strip(_BLANKS).removesuffix(".").rstrip(_BLANKS).translate(_LOWER)
     if grouped := _GROUPED.fullmatch(text):
         return text.replace(grouped[1], "")

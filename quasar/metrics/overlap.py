@@ -8,18 +8,19 @@ import re
 import string
 from collections.abc import Sequence
 
-_PUNCTUATION = dict.fromkeys(map(ord, string.punctuation))
+PUNCTUATION = dict.fromkeys(map(ord, string.punctuation))
 """Deleted, not replaced: "a-b" is one word, and "U.S.A." is "usa"."""
 _ARTICLE = re.compile(r"\b(?:a|an|the)\b")
 
 
 def qa_f1(prediction: str, answers: Sequence[str]) -> float:
     """0.0 to 1.0; 0.0 where no word is shared, so also for two empty texts. Never raises."""
-    said = _words(prediction)
-    return max((_f1(said, _words(answer)) for answer in answers), default=0.0)
+    said = words(prediction)
+    return max((f1(said, words(answer)) for answer in answers), default=0.0)
 
 
-def _f1(said: list[str], wanted: list[str]) -> float:
+def f1(said: list[str], wanted: list[str]) -> float:
+    """F1 of two bags of words; 0.0 where none is shared."""
     left: dict[str, int] = {}
     for word in wanted:
         left[word] = left.get(word, 0) + 1
@@ -34,6 +35,6 @@ def _f1(said: list[str], wanted: list[str]) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
     """Lower case, then without punctuation, then without articles: the order matters."""
-    return _ARTICLE.sub(" ", text.lower().translate(_PUNCTUATION)).split()
+    return _ARTICLE.sub(" ", text.lower().translate(PUNCTUATION)).split()

@@ -5,6 +5,8 @@ import msgspec
 from quasar.events import LogOpened
 from quasar.events.base import Count, Digest, Hotkey, Part
 from quasar.events.blobs import Blobs
+from quasar.rules.coverage import Waiting
+from quasar.rules.difficulty import Rung
 from quasar.rules.schedule import Schedule
 
 
@@ -18,7 +20,7 @@ class CarriedStanding(Part, frozen=True):
     """Scored answers."""
 
 
-class Carried(Part, frozen=True):
+class Carried(Part, frozen=True, omit_defaults=True):
     """The folded state of a closed volume, and so of every volume before it."""
 
     runs: Count
@@ -41,6 +43,10 @@ class Carried(Part, frozen=True):
     """Hotkey to the newest receipts, which its next one may name."""
     anchor: Digest | None
     """Newest anchor on chain."""
+    rotation: list[Waiting] = msgspec.field(default_factory=list)
+    """Whose turn is next; left out, as the next, where no policy has it."""
+    rungs: list[Rung] = msgspec.field(default_factory=list)
+    """By cell."""
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from quasar.events import (
     AnswerReceived,
     BlockObserved,
@@ -18,9 +20,10 @@ from quasar.events.receipt import digest
 from quasar.rules import anchoring, sampling_state, scoring, submission, weights
 from quasar.rules.anchoring import AnchorState
 from quasar.rules.carried import Carried, CarriedStanding, inherited
+from quasar.rules.difficulty import Cell, Rung
 from quasar.rules.machine import Recorded
 from quasar.rules.sampling_state import SamplerState
-from quasar.rules.scoring import ScorerState
+from quasar.rules.scoring_state import ScorerState
 from quasar.rules.submission import SubmissionState
 from quasar.rules.weights import WeightState
 
@@ -111,6 +114,10 @@ def _count(state: ClosingState, seen: Recorded, blobs: Blobs) -> None:
             state.receipts[hotkey] = [*named, digest(receipt)][-RECEIPTS:]
 
 
+def _by_cell(entry: tuple[Cell, Rung]) -> bytes:
+    return msgspec.json.encode(entry[0])
+
+
 def carried_from(state: ClosingState) -> Carried:
     """What the next volume starts from, once this one is drained."""
     sampler, schedule = state.sampler, state.sampler.schedule
@@ -133,4 +140,6 @@ def carried_from(state: ClosingState) -> Carried:
         counters=sampler.counters,
         receipts=state.receipts,
         anchor=state.anchors.previous,
+        rotation=sampler.rotation,
+        rungs=[rung for _, rung in sorted(sampler.difficulty.rungs.items(), key=_by_cell)],
     )

@@ -12,6 +12,7 @@ from quasar.events import (
     LogOpened,
     MetagraphObserved,
     PolicyAdopted,
+    RoundAbandoned,
     RoundOpened,
     RoundSealed,
     TaskAccepted,
@@ -33,6 +34,7 @@ SUBSCRIBES: frozenset[type[Event]] = frozenset(
         MetagraphObserved,
         BlockObserved,
         RoundOpened,
+        RoundAbandoned,
         TaskSampled,
         TaskAssigned,
         DeliveryTried,
@@ -99,6 +101,8 @@ def evolve(state: DeliveryState, seen: Recorded, blobs: Blobs) -> DeliveryState:
             state.checkpoints.add(state.checkpoint)
         case RoundOpened() as opened:
             state.rounds[opened.round] = state.policies[opened.policy]
+        case RoundAbandoned(round=number):
+            state.rounds.pop(number, None)
         case TaskSampled() as sampled:
             state.sampled[(sampled.round, sampled.task)] = sampled
         case TaskAssigned() as assigned:

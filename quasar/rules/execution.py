@@ -16,13 +16,8 @@ from quasar.events.blobs import Blobs
 from quasar.metrics.program import extract_code
 from quasar.rules.machine import Recorded
 from quasar.rules.plan import PlannedTask, plan_tasks, runs_code
-from quasar.rules.scoring import (
-    ScorerState,
-    ScoringRound,
-    ScoringRule,
-    answer_bytes,
-    verdict_of,
-)
+from quasar.rules.scoring import ScoringRule, verdict_of
+from quasar.rules.scoring_state import ScorerState, ScoringRound, answer_bytes
 from quasar.rules.secrets import round_seed
 
 ACTOR = "sandbox-executor"

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from quasar.rules.budget import expected
 from quasar.rules.plan import runs_code
-from quasar.rules.policy import Cadence, Policy
+from quasar.rules.policy import BYTES_A_TOKEN, Cadence, Policy, most_bytes
 
 YEAR_BLOCKS = 365 * 7200
 """Of 12 seconds."""
@@ -36,6 +37,7 @@ LINE_BYTES: dict[str, float] = {
     "MetagraphObserved": 376,
     "HyperparametersObserved": 402,
     "RoundOpened": 327,
+    "MixDrawn": 2990,
     "RoundSealed": 244,
     "RoundRevealed": 201,
     "RoundScored": 128,
@@ -55,7 +57,8 @@ LINE_BYTES: dict[str, float] = {
     "CheckpointAnchored": 291,
 }
 """Bytes of a stored line with its newline, less its list of miners. Means of the sample archive
-(8 miners, 12 rounds of readme-v1), and for what it lacks of a run of tests/e2e/test_backup.py."""
+(8 miners, 12 rounds of readme-v1); for what it lacks, of a run of tests/e2e/test_backup.py and of
+adaptive-v1."""
 
 LISTED_BYTES = {"RoundOpened": 51.0, "RoundScored": 112.0, "WeightsComputed": 111.0}
 """More bytes for each miner; in the same recordings."""
@@ -134,13 +137,18 @@ class Blocks(NamedTuple):
 
 
 def round_events(policy: Policy, miners: int) -> dict[str, int]:
-    """Events of one round by type, where every miner answers at the first attempt. Exact."""
-    tasks, programs = len(policy.tasks), 0
-    for entry in policy.mix:
-        programs += entry.tasks if runs_code(entry.family) else 0
+    """Events of one round by type, where every miner answers at the first attempt.
+
+    Exact, but for a policy that has its tasks drawn: of that, the average.
+    """
+    entries = list(zip(policy.mix, expected(policy), strict=True))
+    tasks = round(math.fsum(n for _, n in entries))
+    programs = round(math.fsum(n for entry, n in entries if runs_code(entry.family)))
+    miners = taking_part(policy, miners)
     each = tasks * miners
     return {
         "RoundOpened": 1,
+        "MixDrawn": int(policy.sampling is not None),
         "TaskSampled": tasks,
         "TaskAssigned": each,
         "TaskAccepted": each,
@@ -222,7 +230,7 @@ def _load(policy: Policy, miners: int, sizes: Sizes, epoch_blocks: int, *, most:
     blobs += events["MetagraphObserved"] * _on_disk((miners + 1) * NEURON_BYTES)
     blobs += events["LogOpened"] * (_on_disk(miners * CARRIED_BYTES) + VOLUME_BYTES)
     files = events["CheckpointSigned"] * _on_disk(NOTE_BYTES) + 32 * total
-    round_bytes = miners * packed_contexts(policy)
+    round_bytes = taking_part(policy, miners) * packed_contexts(policy, most=most)
     rounds, held = events["RoundOpened"], total / _volumes(total)
     memory = SERVER_BYTES + held * SUBJECT_BYTES
     return Load(
@@ -235,8 +243,18 @@ def _load(policy: Policy, miners: int, sizes: Sizes, epoch_blocks: int, *, most:
     )
 
 
-def packed_contexts(policy: Policy) -> float:
-    """Bytes that one miner is sent in a round."""
+def taking_part(policy: Policy, miners: int) -> int:
+    """Of so many miners, those that a round asks."""
+    return -(-miners // (policy.sampling.coverage_rounds if policy.sampling else 1))
+
+
+def packed_contexts(policy: Policy, *, most: bool = False) -> float:
+    """Bytes that one miner is sent in a round; of drawn tasks, on average or at most."""
+    if policy.sampling is not None and policy.sampling.drawn:
+        if most:
+            return most_bytes(policy) / BYTES_A_TOKEN * _PACKED_CONTEXT[0][1]
+        drawn = zip(policy.mix, expected(policy), strict=True)
+        return math.fsum(n * _packed(policy.bucket(entry.bucket).tokens) for entry, n in drawn)
     return math.fsum(_packed(policy.bucket(entry.bucket).tokens) for entry in policy.tasks)
 
 

@@ -39,6 +39,8 @@ class ObserverState:
     """The fold."""
 
     policy: Policy | None = None
+    waits: dict[str, int | None] = field(default_factory=dict)
+    """Policy to the blocks that its beacons are waited for; None for ever."""
     base: int = 0
     """Newest round of the volumes before this one."""
     planned: int | None = None
@@ -54,7 +56,8 @@ class ObserverState:
     """A round whose block is recorded, but not yet its opening: nothing newer is read till then,
     so that its beacon is never in the log before it is named."""
     opened: int = 0
-    beacons: set[int] = field(default_factory=set)
+    beacons: dict[int, int | None] = field(default_factory=dict)
+    """Beacons that are not read yet: up to which newest block each is waited for."""
 
     @property
     def last_round(self) -> int:
@@ -74,6 +77,8 @@ def evolve(state: ObserverState, seen: Recorded, blobs: Blobs) -> ObserverState:
                 state.closing = state.schedule.rounds_through(state.block)
         case PolicyAdopted(toml=toml):
             state.policy = recorded_policy(blobs.get(toml))
+            beacon = state.policy.beacon
+            state.waits[toml.sha256] = beacon.wait_blocks if beacon else None
             if state.schedule is not None and state.block is not None:
                 every = state.policy.cadence.round_every_blocks
                 state.schedule = state.schedule.changed(state.block, every)
@@ -81,9 +86,9 @@ def evolve(state: ObserverState, seen: Recorded, blobs: Blobs) -> ObserverState:
             state.planned = rounds
         case BlockObserved() as block:
             _observe(state, block)
-        case RoundOpened(round=number, beacon_block=beacon):
-            state.opened = max(state.opened, number)
-            state.beacons.add(beacon)
+        case RoundOpened() as opened:
+            state.opened = max(state.opened, opened.round)
+            _await(state, opened)
         case RoundSkipped(round=number):
             state.opened = max(state.opened, number)
     return state
@@ -97,7 +102,7 @@ def wanted(state: ObserverState, head: int, head_epoch: int) -> int | None:
         return head
     if state.waiting_for > state.opened:
         return None
-    due = {b for b in state.beacons if b <= head}
+    due = {b for b, until in state.beacons.items() if b <= head and not _late(until, head)}
     if (opening := _next_opening(state, state.schedule, state.policy, head)) is not None:
         due.add(opening)
     if head_epoch > state.epoch or head >= state.block + state.policy.cadence.heartbeat_blocks:
@@ -142,5 +147,26 @@ def _observe(state: ObserverState, block: BlockObserved) -> None:
         state.waiting_for = number
     state.block = max(block.number, state.block or 0)
     state.epoch = max(block.epoch, state.epoch)
-    state.beacons.discard(block.number)
+    state.beacons = {
+        b: until
+        for b, until in state.beacons.items()
+        if b != block.number and not (b < block.number and _late(until, block.head))
+    }
     state.fresh = False
+
+
+def patient(state: ObserverState, number: int) -> bool:
+    """Whether this block is a beacon that is waited for: one that is missing delays its round."""
+    return state.beacons.get(number) is not None
+
+
+def _await(state: ObserverState, opened: RoundOpened) -> None:
+    """Two rounds may share a beacon: it is waited for as long as one of them does."""
+    beacon, wait = opened.beacon_block, state.waits.get(opened.policy)
+    until = None if wait is None else beacon + wait
+    before = state.beacons.get(beacon, until)
+    state.beacons[beacon] = None if until is None or before is None else max(before, until)
+
+
+def _late(until: int | None, head: int) -> bool:
+    return until is not None and head >= until

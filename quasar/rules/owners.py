@@ -18,6 +18,7 @@ OWNED: Mapping[str, tuple[str, ...]] = {
         "LogKeyRotated",
         "RunStarted",
         "RunEnded",
+        "SourceAdopted",
         "PolicyAdopted",
         "EventQuarantined",
     ),
@@ -25,6 +26,9 @@ OWNED: Mapping[str, tuple[str, ...]] = {
     sampling.ACTOR: (
         "RoundOpened",
         "RoundSkipped",
+        "BeaconDelayed",
+        "RoundAbandoned",
+        "MixDrawn",
         "TaskSampled",
         "TaskAssigned",
         "RoundSealed",
@@ -38,7 +42,7 @@ OWNED: Mapping[str, tuple[str, ...]] = {
         "SubmissionReceived",
     ),
     execution.ACTOR: ("CodeExecuted", "ExecutionAbandoned"),
-    scoring.ACTOR: ("AnswerScored", "AnswerNotScored", "RoundScored"),
+    scoring.ACTOR: ("AnswerScored", "AnswerNotScored", "RoundScored", "FindingNoted"),
     weights.ACTOR: (
         "WeightsComputed",
         "WeightsDeferred",
@@ -56,12 +60,20 @@ OWNED: Mapping[str, tuple[str, ...]] = {
 ACTOR_OF: Mapping[str, str] = {tag: actor for actor, tags in OWNED.items() for tag in tags}
 
 SLOTS: Mapping[str, tuple[str, ...]] = {
-    SUPERVISOR: ("log.*", "key.*", "run.>", "policy.*", "quarantine.>"),
+    SUPERVISOR: ("log.*", "key.*", "run.>", "source.*", "policy.*", "quarantine.>"),
     observing.ACTOR: ("block.*", "metagraph.*", "hyper.*"),
-    sampling.ACTOR: ("round.*", "task.*.*", "assign.*.*.*", "sealed.*", "revealed.*"),
+    sampling.ACTOR: (
+        "round.*",
+        "delayed.*",
+        "mix.*",
+        "task.*.*",
+        "assign.*.*.*",
+        "sealed.*",
+        "revealed.*",
+    ),
     delivery.ACTOR: ("try.>", "accept.*.*.*", "answer.*.*.*", "submission.*"),
     execution.ACTOR: ("exec.*.*.*",),
-    scoring.ACTOR: ("score.*.*.*", "scored.*"),
+    scoring.ACTOR: ("score.*.*.*", "scored.*", "finding.>"),
     weights.ACTOR: ("weights.*.*.*",),
     CHECKPOINTER: ("checkpoint.*", "anchor.*.*"),
 }

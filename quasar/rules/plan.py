@@ -30,7 +30,7 @@ class PlannedTask(NamedTuple):
 
     def variant(self, hotkey: str) -> "Variant":
         """The task as one miner gets it."""
-        seed = derive(self.seed, f"variant/{hotkey}")
+        seed = derive(self.seed, "anchor" if self.mix.anchor else f"variant/{hotkey}")
         return Variant(hotkey, self.template.instance(seed), derive(seed, "salt"))
 
 

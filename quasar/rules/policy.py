@@ -9,18 +9,17 @@ import msgspec
 from msgspec import Meta
 
 from quasar.errors import CannotJudge, UsageError
-from quasar.events.base import Digest, Name, Part
+from quasar.events.base import Digest, Name
+from quasar.rules.policy_sections import Adaptive, Beacon, Positive, Sampling, Section, Share
 
-Positive = Annotated[int, Meta(ge=1, le=2**53)]
 MAX_POLICY_BYTES = 32 * 2**10
 """Many times what the released ones take; bounds what a hostile log makes a TOML reader do."""
+BYTES_A_TOKEN = 6
+"""Most that a context has, before it is compressed."""
+MAX_DRAWN = 200
+"""Tasks of a round whose mix is an event: it must fit in one."""
 MAX_DOTS = 64
 """In a line. A key of many parts costs a TOML reader time and memory by the square of them."""
-Share = Annotated[float, Meta(ge=0.0, le=1.0)]
-
-
-class Section(Part, frozen=True):
-    """A table of the policy file."""
 
 
 class Cadence(Section, frozen=True):
@@ -60,6 +59,20 @@ class Mix(Section, frozen=True):
     source: Digest | None = None
     """SHA-256 of the pack of texts or items (``quasar.benchmarks.packs``), for a family that takes
     one; none for the vendored text."""
+    anchor: bool = False
+    """Every miner gets the same variant, so that answers can be compared in pairs."""
+
+
+class Findings(Section, frozen=True):
+    """What is looked for in answers beside their scores (``quasar.rules.findings``)."""
+
+    rounds: Annotated[int, Meta(ge=1, le=64)]
+    """Scored rounds that are looked at together, then the next ones. None outlives its volume."""
+    level: Annotated[float, Meta(gt=0.0, le=0.1)]
+    """At most this share of all looks says of anyone honest that it copied."""
+    decoys: Annotated[int, Meta(ge=0, le=1024)]
+    """Variants of a task that nobody got, beside those of the other miners: the more, the smaller
+    are the chances that can be told."""
 
 
 class Answers(Section, frozen=True):
@@ -113,6 +126,10 @@ class Policy(Section, frozen=True):
     deadline: Deadline
     delivery: Delivery
     scoring: Scoring
+    sampling: Sampling | None = None
+    adaptive: Adaptive | None = None
+    beacon: Beacon | None = None
+    findings: Findings | None = None
 
     def bucket(self, name: str) -> Bucket:
         """The bucket of that name. Raises KeyError."""
@@ -178,9 +195,46 @@ def _check(policy: Policy) -> None:
         raise UsageError("beacon_delay_blocks must be below round_every_blocks")
     if not all(math.isfinite(b.multiplier) for b in policy.buckets):
         raise UsageError("a multiplier must be a finite number")
-    planned = 6 * math.fsum(policy.bucket(m.bucket).tokens for m in policy.tasks)
+    planned = most_bytes(policy)
     if planned > policy.delivery.upload_bytes:
         raise UsageError(
             f"a round may send {planned:.0f} bytes to a miner, more than upload_bytes; "
             "raise it or take fewer or shorter tasks"
         )
+    _check_sampling(policy)
+
+
+def most_bytes(policy: Policy) -> float:
+    """Bytes of context that one miner may be sent in a round."""
+    if policy.sampling is not None and policy.sampling.drawn:
+        return policy.sampling.upload_bytes or policy.delivery.upload_bytes
+    return math.fsum(BYTES_A_TOKEN * policy.bucket(m.bucket).tokens for m in policy.tasks)
+
+
+def _check_sampling(policy: Policy) -> None:
+    """What an entry, a level and a wait must be for each other."""
+    if policy.sampling is not None and not policy.sampling.drawn and len(policy.tasks) > MAX_DRAWN:
+        raise UsageError(f"with [sampling] a round has at most {MAX_DRAWN} tasks: take fewer")
+    if policy.adaptive is not None:
+        if policy.sampling is None or not policy.sampling.drawn:
+            raise UsageError("[adaptive] needs [sampling] with upload_bytes or miner_ms")
+        if policy.adaptive.low >= policy.adaptive.high:
+            raise UsageError("[adaptive] low must be below high")
+    if policy.beacon is not None and policy.beacon.late_blocks >= policy.beacon.wait_blocks:
+        raise UsageError("[beacon] late_blocks must be below wait_blocks")
+    for entry in policy.mix:
+        if not fits(policy, entry):
+            raise UsageError(
+                f"one task of {entry.family} at {entry.bucket} is more than the budget of a round: "
+                "raise [sampling] upload_bytes or miner_ms, or leave the entry out"
+            )
+
+
+def fits(policy: Policy, entry: Mix) -> bool:
+    """Whether one task of an entry is within a round's budget."""
+    sampling, tokens = policy.sampling, policy.bucket(entry.bucket).tokens
+    if sampling is None or not sampling.drawn:
+        return True
+    if policy.deadline_ms(tokens) > (sampling.miner_ms or math.inf):
+        return False
+    return BYTES_A_TOKEN * tokens <= most_bytes(policy)

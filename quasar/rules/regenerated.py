@@ -11,17 +11,22 @@ from dataclasses import dataclass, field
 from quasar.draw import Draw
 from quasar.events import (
     BlockObserved,
+    MixDrawn,
     PolicyAdopted,
+    RoundAbandoned,
     RoundOpened,
     RunStarted,
+    SourceAdopted,
     TaskAssigned,
 )
 from quasar.events.blobs import Blobs
 from quasar.rules.machine import Recorded
+from quasar.rules.mixing import played
 from quasar.rules.plan import offered, plan_tasks
 from quasar.rules.policy import Policy, recorded_policy
 from quasar.rules.sampling_state import OpenRound
 from quasar.rules.secrets import round_seed
+from quasar.rules.sources import adopt
 
 
 @dataclass
@@ -47,6 +52,8 @@ def evolve(state: ContextState, seen: Recorded, blobs: Blobs) -> ContextState:
     match seen.event:
         case RunStarted(sandbox=sandbox):
             state.sandbox = sandbox
+        case SourceAdopted() as source:
+            adopt(source, blobs)
         case PolicyAdopted(toml=toml):
             state.policies[toml.sha256] = recorded_policy(blobs.get(toml))
         case RoundOpened() as opened:
@@ -56,6 +63,11 @@ def evolve(state: ContextState, seen: Recorded, blobs: Blobs) -> ContextState:
             for found in state.rounds.values():
                 if found.current.opened.beacon_block == number:
                     found.current.beacon_hash = beacon
+        case MixDrawn() as mix:
+            current = state.rounds[mix.round].current
+            current.policy = played(current.policy, mix)
+        case RoundAbandoned(round=number):
+            del state.rounds[number]
         case TaskAssigned(round=number, task=task, hotkey=hotkey, context=context):
             state.rounds[number].contexts[task, hotkey] = context.sha256
     return state

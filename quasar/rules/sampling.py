@@ -1,30 +1,39 @@
 """TaskSampler's rule: opens rounds at scheduled blocks, plans, seals and reveals them."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from quasar.events import (
     AnswerAbandoned,
     AnswerReceived,
     AnyEvent,
+    BeaconDelayed,
     BlockObserved,
-    Context,
     Fault,
-    Neuron,
+    RoundAbandoned,
     RoundOpened,
     RoundRevealed,
     RoundSealed,
     RoundSkipped,
-    TaskAssigned,
-    TaskSampled,
 )
 from quasar.events.blobs import Blobs
+from quasar.rules.assigning import assigned, sampled
 from quasar.rules.machine import Recorded
+from quasar.rules.mixing import drawn, played
 from quasar.rules.neurons import read_neurons
-from quasar.rules.plan import PlannedTask, Variant, offered, plan_tasks
+from quasar.rules.plan import PlannedTask, offered, plan_tasks
 from quasar.rules.policy import Policy
-from quasar.rules.sampling_state import SUBSCRIBES, OpenRound, SamplerState, count_on, evolve
+from quasar.rules.sampling_state import (
+    SUBSCRIBES,
+    OpenRound,
+    SamplerState,
+    count_on,
+    evolve,
+    expired,
+    participants,
+    turn_of,
+)
 from quasar.rules.schedule import Schedule
 from quasar.rules.secrets import round_seed
 
@@ -47,7 +56,8 @@ class Unrevealed(Exception):
 
 
 class SamplingRule:
-    """Decides RoundOpened, RoundSkipped, TaskSampled, TaskAssigned, RoundSealed, RoundRevealed."""
+    """Decides RoundOpened, RoundSkipped, TaskSampled, TaskAssigned, RoundSealed, RoundRevealed;
+    and, where the policy wants them, BeaconDelayed, RoundAbandoned and MixDrawn."""
 
     actor = ACTOR
     subscribes = SUBSCRIBES
@@ -61,14 +71,18 @@ class SamplingRule:
     def decide(self, state: SamplerState, seen: Recorded, blobs: Blobs) -> Sequence[AnyEvent]:
         match seen.event:
             case BlockObserved() as block:
-                scheduled = list(self._schedule(state, block, blobs))
+                scheduled = [*self._schedule(state, block, blobs), *_waited(state, block)]
                 try:
                     return [*scheduled, *self._plan(state, block)]
                 except Unrevealed:
                     raise Unrevealed(scheduled) from None
             case AnswerReceived() | AnswerAbandoned() as outcome:
                 return _seal(state, outcome, seen)
-            case RoundSealed(round=number) | RoundSkipped(round=number):
+            case (
+                RoundSealed(round=number)
+                | RoundSkipped(round=number)
+                | RoundAbandoned(round=number)
+            ):
                 return self._reveal(state, number)
         return ()
 
@@ -107,13 +121,14 @@ class SamplingRule:
             return _skipped(number, schedule, Fault.SANDBOX, "no sandbox, and only tasks in code")
         if not miners:
             return _skipped(number, schedule, Fault.CHAIN, "no miner serves an endpoint")
+        turn = turn_of(state, policy, block.hash, blobs)
         return RoundOpened(
             round=number,
             block=block.number,
             block_hash=block.hash,
             beacon_block=block.number + policy.cadence.beacon_delay_blocks,
             policy=state.policy_digest,
-            participants=miners,
+            participants=turn.chosen if turn else miners,
         )
 
     def _plan(self, state: SamplerState, block: BlockObserved) -> Iterator[AnyEvent]:
@@ -122,25 +137,38 @@ class SamplingRule:
         for number in sorted(state.rounds):
             current = state.rounds[number]
             if current.opened.beacon_block == block.number:
-                yield from self._assign(counters, current, block.hash)
-                count_on(counters, current)
+                yield from self._assign(state, counters, current, block.hash)
 
     def _assign(
-        self, counters: Mapping[str, int], current: OpenRound, beacon_hash: str
+        self, state: SamplerState, counters: dict[str, int], current: OpenRound, beacon_hash: str
     ) -> Iterator[AnyEvent]:
-        number, policy = current.opened.round, current.policy
-        for task in self.planned(number, policy, beacon_hash):
-            yield _sampled(number, task, policy)
-            for hotkey in current.opened.participants:
+        number, hotkeys = current.opened.round, current.opened.participants
+        seed, policy = self._seed(number, beacon_hash), current.policy
+        if policy.sampling is not None:
+            mix = drawn(number, seed, policy, state.difficulty)
+            yield mix
+            policy = played(policy, mix)
+        for task in plan_tasks(seed, policy):
+            yield sampled(number, task, policy)
+            for hotkey in hotkeys:
                 n = counters.get(hotkey, 0) + task.task + 1
-                yield _assigned(number, task, task.variant(hotkey), n, policy)
+                yield assigned(number, task, task.variant(hotkey), n, policy)
+        count_on(counters, hotkeys, len(policy.tasks))
 
-    def planned(self, number: int, policy: Policy, beacon_hash: str) -> Iterator[PlannedTask]:
+    def planned(
+        self, state: SamplerState, current: OpenRound, beacon_hash: str
+    ) -> Iterator[PlannedTask]:
         """The tasks of a round. Raises Unrevealed while its secret is unknown."""
+        seed, policy = self._seed(current.opened.round, beacon_hash), current.policy
+        if policy.sampling is not None and not current.drawn:
+            policy = played(policy, drawn(current.opened.round, seed, policy, state.difficulty))
+        return plan_tasks(seed, policy)
+
+    def _seed(self, number: int, beacon_hash: str) -> bytes:
         secret = self._secrets.secret(number)
         if secret is None:
             raise Unrevealed
-        return plan_tasks(round_seed(secret, beacon_hash), policy)
+        return round_seed(secret, beacon_hash)
 
     def _reveal(self, state: SamplerState, number: int) -> Sequence[AnyEvent]:
         """Reveal in order: s_(r+1) would give away s_r."""
@@ -156,11 +184,6 @@ class SamplingRule:
         return revealed
 
 
-def participants(neurons: Sequence[Neuron], validator: str) -> list[str]:
-    """Everyone who serves an endpoint, but the validator itself; sorted."""
-    return sorted(n.hotkey for n in neurons if n.endpoint and n.hotkey != validator)
-
-
 def outcomes_digest(outcomes: dict[str, str]) -> str:
     """SHA-256 over the sorted ``slot SP sha256(payload) LF`` lines."""
     lines = "".join(f"{slot} {payload}\n" for slot, payload in sorted(outcomes.items()))
@@ -172,35 +195,23 @@ def _skipped(number: int, schedule: Schedule, fault: Fault, reason: str) -> Roun
     return RoundSkipped(round=number, block=block, fault=fault, reason=reason)
 
 
-def _sampled(number: int, task: PlannedTask, policy: Policy) -> TaskSampled:
-    return TaskSampled(
-        round=number,
-        task=task.task,
-        family=task.mix.family,
-        bucket=task.mix.bucket,
-        template=task.template.digest,
-        metric=task.metric,
-        answer_bytes=policy.answers.max_bytes,
-    )
-
-
-def _assigned(
-    number: int, task: PlannedTask, variant: Variant, n: int, policy: Policy
-) -> TaskAssigned:
-    text = variant.instance.context().encode()
-    context = Context(
-        sha256=hashlib.sha256(text).hexdigest(), bytes=len(text), tokens=variant.instance.tokens
-    )
-    return TaskAssigned(
-        round=number,
-        task=task.task,
-        hotkey=variant.hotkey,
-        n=n,
-        context=context,
-        question=variant.instance.question,
-        commitment=variant.commitment,
-        deadline_ms=policy.deadline_ms(context.tokens),
-    )
+def _waited(state: SamplerState, block: BlockObserved) -> Iterator[AnyEvent]:
+    """What this block says of beacons that were not read when they were new."""
+    for number, current in sorted(state.rounds.items()):
+        rule, beacon = current.policy.beacon, current.opened.beacon_block
+        if rule is None or current.beacon_hash:
+            continue
+        if expired(current, block):
+            reason = "the beacon block could not be read in time"
+            yield RoundAbandoned(
+                round=number,
+                beacon_block=beacon,
+                block=block.head,
+                fault=Fault.CHAIN,
+                reason=reason,
+            )
+        elif beacon == block.number and block.head >= beacon + rule.late_blocks:
+            yield BeaconDelayed(round=number, beacon_block=beacon, block=block.head)
 
 
 def _seal(

@@ -1,43 +1,61 @@
 """TaskSampler's state: a fold over rounds, outcomes and the schedule."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from quasar.events import (
     AnswerAbandoned,
     AnswerReceived,
+    AnswerScored,
     BlockObserved,
     Event,
     LogClosing,
     LogOpened,
     MetagraphObserved,
+    MixDrawn,
+    Neuron,
     PolicyAdopted,
+    RoundAbandoned,
     RoundOpened,
+    RoundScored,
     RoundSealed,
     RoundSkipped,
     RunStarted,
+    SourceAdopted,
 )
 from quasar.events.blobs import Blobs
+from quasar.rules import difficulty
 from quasar.rules.carried import inherited
+from quasar.rules.coverage import Turn, Waiting, take_turn
+from quasar.rules.difficulty import DifficultyState
 from quasar.rules.machine import Recorded
+from quasar.rules.mixing import cells, played
+from quasar.rules.neurons import read_neurons
 from quasar.rules.plan import assignments, offered
 from quasar.rules.policy import Policy, recorded_policy
 from quasar.rules.schedule import Schedule
 from quasar.rules.secrets import last_round
+from quasar.rules.sources import adopt
 
 SUBSCRIBES: frozenset[type[Event]] = frozenset(
     {
         LogOpened,
         LogClosing,
         RunStarted,
+        SourceAdopted,
         PolicyAdopted,
         MetagraphObserved,
         BlockObserved,
         RoundOpened,
         RoundSkipped,
+        RoundAbandoned,
+        MixDrawn,
         AnswerReceived,
         AnswerAbandoned,
         RoundSealed,
+        AnswerScored,
+        RoundScored,
     }
 )
 
@@ -50,6 +68,8 @@ class OpenRound:
     policy: Policy
     beacon_hash: str = ""
     """Set once the beacon is observed and the tasks are planned."""
+    drawn: bool = False
+    """Whether ``policy`` has the tasks that were drawn, where it has them drawn at all."""
     outcomes: dict[str, str] = field(default_factory=dict)
     """Slot to ``sha256(payload)``, with a mark for answered ones."""
     answered: int = 0
@@ -87,6 +107,9 @@ class SamplerState:
     finished: set[int] = field(default_factory=set)
     """Sealed or skipped rounds above ``revealed``."""
     revealed: int = 0
+    rotation: list[Waiting] = field(default_factory=list)
+    """Whose turn is next, where the policy covers everyone within several rounds."""
+    difficulty: DifficultyState = field(default_factory=DifficultyState)
 
     @property
     def last_round(self) -> int:
@@ -105,6 +128,8 @@ def evolve(state: SamplerState, seen: Recorded, blobs: Blobs) -> SamplerState:
             state.closing = schedule.rounds_through(state.last_block) if schedule else 0
         case RunStarted(rounds=rounds, sandbox=sandbox):
             state.planned, state.sandbox = rounds, sandbox
+        case SourceAdopted() as source:
+            adopt(source, blobs)
         case PolicyAdopted() as adopted:
             _adopt(state, adopted, blobs)
         case MetagraphObserved() as metagraph:
@@ -114,11 +139,19 @@ def evolve(state: SamplerState, seen: Recorded, blobs: Blobs) -> SamplerState:
         case RoundOpened() as round_:
             policy = offered(state.policies[round_.policy], state.sandbox)
             state.rounds[round_.round] = OpenRound(round_, policy)
+            if turn := turn_of(state, policy, round_.block_hash, blobs):
+                state.rotation = turn.after
+        case MixDrawn() as mix:
+            _mix(state, state.rounds[mix.round], mix)
         case AnswerReceived() | AnswerAbandoned() as outcome:
             _note_outcome(state.rounds[outcome.round], outcome, seen)
-        case RoundSealed(round=number):
+        case RoundSealed(round=number) | RoundAbandoned(round=number):
             del state.rounds[number]
             _finish(state, number)
+        case AnswerScored() as score:
+            difficulty.note(state.difficulty, score)
+        case RoundScored(round=number):
+            difficulty.settle(state.difficulty, number)
         case RoundSkipped(round=number):
             _finish(state, number)
     return state
@@ -131,6 +164,8 @@ def _open(state: SamplerState, opened: LogOpened, blobs: Blobs) -> None:
         state.base = state.revealed = state.decided = carried.round
         state.schedule, state.last_block = carried.schedule, carried.block
         state.counters = dict(carried.counters)
+        state.rotation = list(carried.rotation)
+        state.difficulty.rungs = {rung.cell: rung for rung in carried.rungs}
 
 
 def _adopt(state: SamplerState, adopted: PolicyAdopted, blobs: Blobs) -> None:
@@ -153,13 +188,45 @@ def _observe(state: SamplerState, block: BlockObserved) -> None:
     for current in state.rounds.values():
         if current.opened.beacon_block == block.number:
             current.beacon_hash = block.hash
-            count_on(state.counters, current)
+            if current.policy.sampling is None:
+                count_on(state.counters, current.opened.participants, len(current.policy.tasks))
 
 
-def count_on(counters: dict[str, int], current: OpenRound) -> None:
+def _mix(state: SamplerState, current: OpenRound, mix: MixDrawn) -> None:
+    """The round has its tasks."""
+    if (rule := current.policy.adaptive) is not None:
+        tasks = cells(current.policy, mix)
+        difficulty.watch(state.difficulty, mix.round, rule, tasks)
+    current.policy, current.drawn = played(current.policy, mix), True
+    count_on(state.counters, current.opened.participants, len(mix.tasks))
+
+
+def expired(current: OpenRound, block: BlockObserved) -> bool:
+    """Whether a round without its beacon is given up at this block."""
+    rule, beacon = current.policy.beacon, current.opened.beacon_block
+    if rule is None or current.beacon_hash or block.number <= beacon:
+        return False
+    return block.head >= beacon + rule.wait_blocks
+
+
+def turn_of(state: SamplerState, policy: Policy, block_hash: str, blobs: Blobs) -> Turn | None:
+    """Who takes part in the round that this block opens; None where that is everyone."""
+    sampling, metagraph = policy.sampling, state.metagraph
+    if sampling is None or sampling.coverage_rounds == 1 or metagraph is None:
+        return None
+    present = participants(read_neurons(blobs, metagraph.neurons), state.hotkey)
+    return take_turn(state.rotation, present, block_hash, sampling.coverage_rounds)
+
+
+def participants(neurons: Sequence[Neuron], validator: str) -> list[str]:
+    """Everyone who serves an endpoint, but the validator itself; sorted."""
+    return sorted(n.hotkey for n in neurons if n.endpoint and n.hotkey != validator)
+
+
+def count_on(counters: dict[str, int], hotkeys: Sequence[str], tasks: int) -> None:
     """Each participant has got the round's tasks."""
-    for hotkey in current.opened.participants:
-        counters[hotkey] = counters.get(hotkey, 0) + len(current.policy.tasks)
+    for hotkey in hotkeys:
+        counters[hotkey] = counters.get(hotkey, 0) + tasks
 
 
 def _note_outcome(

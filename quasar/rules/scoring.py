@@ -1,7 +1,6 @@
 """Scorer's rule: scores a round once it is revealed, then its mean rewards."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from quasar.events import (
     AnswerAbandoned,
@@ -14,74 +13,47 @@ from quasar.events import (
     Event,
     ExecutionAbandoned,
     MeanReward,
+    MixDrawn,
     PolicyAdopted,
+    RoundAbandoned,
     RoundOpened,
     RoundRevealed,
     RoundScored,
     RunStarted,
+    SourceAdopted,
     TaskAccepted,
 )
 from quasar.events.blobs import Blobs
 from quasar.rules.faults import Verdict, judge
+from quasar.rules.findings_rounds import noted, to_look_at
 from quasar.rules.judging import Asked, Judge, LocalJudge, Reply
 from quasar.rules.judging import metric as metric
 from quasar.rules.judging import program_metric as program_metric
 from quasar.rules.machine import Recorded
+from quasar.rules.mixing import played
 from quasar.rules.plan import assignments, offered, plan_tasks, runs_code
 from quasar.rules.policy import Policy, recorded_policy
 from quasar.rules.rewards import MEANS, REWARDS, Earned, total
+from quasar.rules.scoring_state import Score, ScorerState, ScoringRound, answer_of
 from quasar.rules.secrets import round_seed
+from quasar.rules.sources import adopt
 
 ACTOR = "scorer"
 
-Outcome = AnswerReceived | AnswerAbandoned
-Score = AnswerScored | AnswerNotScored
-
-
-@dataclass
-class ScoringRound:
-    """What is known of a round that is not fully scored."""
-
-    opened: RoundOpened
-    policy: Policy
-    beacon_hash: str = ""
-    secret: bytes = b""
-    """Known once the round is revealed."""
-    accepted: set[tuple[int, str]] = field(default_factory=set)
-    reached: set[str] = field(default_factory=set)
-    """Who accepted anything."""
-    outcomes: dict[tuple[int, str], Outcome] = field(default_factory=dict)
-    scores: dict[tuple[int, str], Score] = field(default_factory=dict)
-    programs: dict[int, Asked] = field(default_factory=dict)
-    """A memo of ``_program``: tasks in code by number, the hotkey left open."""
-
-    @property
-    def reached_enough(self) -> bool:
-        """Whether enough participants accepted something to call the rest unreachable."""
-        enough = self.policy.scoring.reached_share * len(self.opened.participants)
-        return len(self.reached) >= enough
-
-
-@dataclass
-class ScorerState:
-    """The fold."""
-
-    policies: dict[str, Policy] = field(default_factory=dict)
-    """By digest: a round keeps the policy it was opened under."""
-    sandbox: str | None = None
-    rounds: dict[int, ScoringRound] = field(default_factory=dict)
-
 
 class ScoringRule:
-    """Decides AnswerScored, AnswerNotScored and RoundScored."""
+    """Decides AnswerScored, AnswerNotScored, RoundScored and FindingNoted."""
 
     actor = ACTOR
     subscribes: frozenset[type[Event]] = frozenset(
         {
             RunStarted,
+            SourceAdopted,
             PolicyAdopted,
             RoundOpened,
+            RoundAbandoned,
             BlockObserved,
+            MixDrawn,
             TaskAccepted,
             AnswerReceived,
             AnswerAbandoned,
@@ -94,8 +66,10 @@ class ScoringRule:
         }
     )
 
-    def __init__(self, judge: Judge | None = None) -> None:
+    def __init__(self, judge: Judge | None = None, *, noting: bool = True) -> None:
+        """``noting``: whether to look for findings where the policy says so."""
         self._judge = judge or LocalJudge()
+        self.noting = noting
 
     def initial(self) -> ScorerState:
         return ScorerState()
@@ -109,13 +83,18 @@ class ScoringRule:
                 current = state.rounds[execution.round]
                 return [_score_program(current, execution, self._judge, blobs)]
             case AnswerScored() | AnswerNotScored() as score:
-                return _close_round(state.rounds[score.round], score)
+                closed = _close_round(state.rounds[score.round], score)
+                if closed and self.noting:
+                    return [*closed, *noted(state, score, blobs)]
+                return closed
         return ()
 
     def evolve(self, state: ScorerState, seen: Recorded, blobs: Blobs) -> ScorerState:
         match seen.event:
             case RunStarted(sandbox=sandbox):
                 state.sandbox = sandbox
+            case SourceAdopted() as source:
+                adopt(source, blobs)
             case PolicyAdopted(toml=toml):
                 state.policies[toml.sha256] = recorded_policy(blobs.get(toml))
             case RoundOpened() as opened:
@@ -125,6 +104,9 @@ class ScoringRule:
                 for current in state.rounds.values():
                     if current.opened.beacon_block == number:
                         current.beacon_hash = block_hash
+            case MixDrawn() as mix:
+                current = state.rounds[mix.round]
+                current.policy = played(current.policy, mix)
             case TaskAccepted(acceptance=a):
                 state.rounds[a.round].accepted.add((a.task, a.hotkey))
                 state.rounds[a.round].reached.add(a.hotkey)
@@ -137,16 +119,10 @@ class ScoringRule:
             case AnswerScored() | AnswerNotScored() as score:
                 state.rounds[score.round].scores[(score.task, score.hotkey)] = score
             case RoundScored(round=number):
+                state.looked = to_look_at(state.looked, state.rounds.pop(number))
+            case RoundAbandoned(round=number):
                 del state.rounds[number]
         return state
-
-
-def answer_bytes(outcome: AnswerReceived, blobs: Blobs, limit: int) -> bytes:
-    """The answer as it is scored: cut to the task's limit."""
-    if outcome.text is not None:
-        return outcome.text.encode()[:limit]
-    assert outcome.blob is not None
-    return blobs.get(outcome.blob)[:limit]
 
 
 def _score_round(
@@ -167,7 +143,7 @@ def _score_round(
                 continue
             verdicts.append((asked, verdict))
             if verdict.failure is None:
-                replies.append(Reply(asked, _answer(current, task.task, hotkey, blobs)))
+                replies.append(Reply(asked, answer_of(current, task.task, hotkey, blobs)))
     accuracies = iter(judge.accuracies(replies))
     judge.expect(programs)
     return [
@@ -185,13 +161,6 @@ def verdict_of(current: ScoringRound, task: int, hotkey: str) -> Verdict:
         accepted=(task, hotkey) in current.accepted,
         reached_enough=current.reached_enough,
     )
-
-
-def _answer(current: ScoringRound, task: int, hotkey: str, blobs: Blobs) -> bytes:
-    """What was answered, cut to the limit."""
-    outcome = current.outcomes[(task, hotkey)]
-    assert isinstance(outcome, AnswerReceived)
-    return answer_bytes(outcome, blobs, current.policy.answers.max_bytes)
 
 
 def _failed(current: ScoringRound, asked: Asked, verdict: Verdict) -> Score:

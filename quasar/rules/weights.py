@@ -13,6 +13,7 @@ from quasar.events import (
     MetagraphObserved,
     Neuron,
     PolicyAdopted,
+    RoundAbandoned,
     RoundOpened,
     RoundScored,
     Weight,
@@ -68,6 +69,7 @@ class WeightRule:
             LogClosing,
             PolicyAdopted,
             RoundOpened,
+            RoundAbandoned,
             RoundScored,
             MetagraphObserved,
             BlockObserved,
@@ -93,6 +95,8 @@ class WeightRule:
                 state.policy = state.adopted[toml.sha256] = recorded_policy(blobs.get(toml))
             case RoundOpened(round=number, policy=digest) if digest in state.adopted:
                 state.opened[number] = state.adopted[digest]
+            case RoundAbandoned(round=number):
+                state.opened.pop(number, None)
             case RoundScored() as scored:
                 policy = state.opened.pop(scored.round, state.policy)
                 assert policy is not None

@@ -15,9 +15,12 @@ from quasar.events import (
     AnswerNotScored,
     AnswerReceived,
     AnswerScored,
+    BeaconDelayed,
     CodeExecuted,
     DeliveryTried,
     ExecutionAbandoned,
+    MixDrawn,
+    RoundAbandoned,
     RoundOpened,
     RoundRevealed,
     RoundScored,
@@ -44,8 +47,12 @@ class _Round:
     def feed(self, record: Record) -> None:
         """Take an event of this round."""
         match record.event:
-            case RoundSealed() | RoundRevealed():
+            case BeaconDelayed() | MixDrawn() | RoundSealed() | RoundRevealed():
                 self._span.note(record)
+            case RoundAbandoned() as given_up:
+                self._span.note(record)
+                self._span.fail(f"abandoned: {given_up.fault}: {given_up.reason}")
+                self._span.close()
             case RoundScored():
                 self._span.note(record)
                 self._span.close()
@@ -165,7 +172,7 @@ class Otlp:
         if number is None or found is None:
             return
         found.feed(record)
-        if isinstance(record.event, RoundScored | RoundSkipped):
+        if isinstance(record.event, RoundScored | RoundSkipped | RoundAbandoned):
             self._emit(record.origin, number)
 
     def end(self, source: Origin) -> dict[str, int]:  # noqa: ARG002 - each line names its own

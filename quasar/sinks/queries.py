@@ -11,6 +11,7 @@ _ASKED = (
     "AnswerReceived",
     "AnswerScored",
     "ExecutionAbandoned",
+    "RoundAbandoned",
     "RoundSkipped",
     "TaskSampled",
     "WeightsComputed",
@@ -76,6 +77,7 @@ SELECT owner, what, failure, count(*) AS times FROM (
   UNION ALL SELECT fault, 'answer', failure FROM "AnswerNotScored"
   UNION ALL SELECT fault, 'execution', reason FROM "ExecutionAbandoned"
   UNION ALL SELECT fault, 'round', reason FROM "RoundSkipped"
+  UNION ALL SELECT fault, 'round', reason FROM "RoundAbandoned"
 ) GROUP BY ALL ORDER BY times DESC, owner, what, failure;
 SELECT * FROM failures_by_owner;
 """

@@ -1,15 +1,18 @@
 """A run of a validator's process: how it begins and ends in the log."""
 
+from collections.abc import Collection
 from enum import Enum
 
 from quasar import config
 from quasar.actors.actor import recorded
+from quasar.benchmarks import packs
 from quasar.benchmarks.corpus import DATA_DIGEST
 from quasar.benchmarks.tokenizer import VOCABULARY_DIGEST
-from quasar.events import LogClosed, PolicyAdopted, RunEnded, RunStarted
+from quasar.events import LogClosed, PolicyAdopted, RunEnded, RunStarted, SourceAdopted
 from quasar.log import Log
 from quasar.rules import observing
 from quasar.rules import policy as policies
+from quasar.rules.sources import adopted_source, sources_of
 from quasar.supervisor.rotation import keep_up
 from quasar.supervisor.services import Services
 from quasar.supervisor.setup import Setup
@@ -39,15 +42,18 @@ async def round_after(once: int, setup: Setup, log: Log) -> int:
 async def begin_run(setup: Setup, volume: Volume, rounds: int | None, services: Services) -> int:
     """RunStarted, and PolicyAdopted if the policy is new to the volume; gives the run's number.
 
-    A log key that is new to the volume comes before them.
+    A log key that is new to the volume comes before them, and the packs that the policy names
+    before the policy. Raises NoSource for one that was not installed.
     """
     log, carried = volume.log, volume.before.carried if volume.before else None
     runs, adopted = (carried.runs, carried.policies) if carried else (0, 0)
-    policy, head = "", await log.head()
+    policy, sources, head = "", set[str](), await log.head()
     async for seen in recorded(log):
         match seen.event:
             case RunStarted(run=number):
                 runs = number
+            case SourceAdopted(source=source):
+                sources.add(source.sha256)
             case PolicyAdopted(number=number, toml=toml):
                 policy, adopted = toml.sha256, number
         if seen.seq >= head:
@@ -55,10 +61,20 @@ async def begin_run(setup: Setup, volume: Volume, rounds: int | None, services: 
     await keep_up(setup, volume, await log_keys(log))
     await record(log, _started(setup, runs + 1, rounds, services))
     if policies.digest(setup.policy) != policy:
-        blob = log.blobs.put(setup.policy)
-        name = policies.parse(setup.policy).name
-        await record(log, PolicyAdopted(number=adopted + 1, name=name, toml=blob))
+        await adopt_policy(log, setup.policy, adopted + 1, sources)
     return runs + 1
+
+
+async def adopt_policy(log: Log, toml: bytes, number: int, held: Collection[str]) -> None:
+    """The packs that a policy names, but for those that the volume holds; then the policy.
+
+    Raises NoSource for a pack that was not installed, before anything is recorded.
+    """
+    policy = policies.parse(toml)
+    needed = [packs.installed(source) for source in sources_of(policy) if source not in held]
+    for pack in needed:
+        await record(log, adopted_source(pack, log.blobs))
+    await record(log, PolicyAdopted(number=number, name=policy.name, toml=log.blobs.put(toml)))
 
 
 def _started(setup: Setup, run: int, rounds: int | None, services: Services) -> RunStarted:

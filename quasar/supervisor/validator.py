@@ -18,6 +18,7 @@ from quasar.door.client import ClientLimits, ClientSession, MinerDoor, open_sess
 from quasar.door.outbox import Outbox
 from quasar.errors import UsageError
 from quasar.events import (
+    RoundAbandoned,
     RoundScored,
     RoundSkipped,
     WeightsComputed,
@@ -171,7 +172,7 @@ async def weighed(log: Log, rounds: int, over: int = 0) -> None:
     row = None
     async for seen in recorded(log):
         match seen.event:
-            case RoundScored() | RoundSkipped():
+            case RoundScored() | RoundSkipped() | RoundAbandoned():
                 over += 1
             case WeightsDeferred(reason=reason) if over >= rounds and reason != "closing":
                 return

@@ -129,3 +129,17 @@ def test_vectors_do_not_depend_on_the_python(version: str, tmp_path: Path) -> No
     told, *there = lines(str(python), VECTORS, log)
     assert json.loads(told)[1].startswith(version)
     assert there == lines(sys.executable, VECTORS, log)[1:]
+
+
+PIN = "import json, sys; from quasar.benchmarks.pins import pin; "
+PIN += "json.dump({name: pin(name) for name in sys.argv[1:]}, sys.stdout)"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_tasks_do_not_depend_on_the_python(version: str) -> None:
+    """Every family's questions, answers, contexts and proofs are the pinned ones."""
+    pinned = json.loads((ROOT / "tests" / "families" / "pins.json").read_text())
+    command = [str(python_with_core(version)), "-W", "error", "-c", PIN, *pinned]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
+    assert json.loads(done.stdout) == pinned

@@ -18,10 +18,13 @@ from quasar.events import (
 from quasar.events import answer as a
 from quasar.events import chain as c
 from quasar.events import execution as x
+from quasar.events import finding as f
 from quasar.events import log as o
 from quasar.events import miner as m
+from quasar.events import mix as d
 from quasar.events import round as r
 from quasar.events import score as s
+from quasar.events import source as b
 from quasar.events import task as t
 from quasar.events import trust as u
 from quasar.events import weights as w
@@ -36,11 +39,15 @@ def stage(event: AnyEvent) -> str:
             return "log"
         case o.RunStarted() | o.RunEnded() | o.PolicyAdopted():
             return "log"
+        case b.SourceAdopted():
+            return "log"
         case c.BlockObserved() | c.MetagraphObserved() | c.HyperparametersObserved():
             return "chain"
         case r.RoundOpened() | r.RoundSkipped() | r.RoundSealed():
             return "round"
-        case r.RoundRevealed() | r.RoundScored():
+        case r.BeaconDelayed() | r.RoundAbandoned() | r.RoundRevealed() | r.RoundScored():
+            return "round"
+        case d.MixDrawn():
             return "round"
         case t.TaskSampled() | t.TaskAssigned():
             return "task"
@@ -50,7 +57,7 @@ def stage(event: AnyEvent) -> str:
             return "answer"
         case x.CodeExecuted() | x.ExecutionAbandoned():
             return "execution"
-        case s.AnswerScored() | s.AnswerNotScored():
+        case s.AnswerScored() | s.AnswerNotScored() | f.FindingNoted():
             return "score"
         case w.WeightsComputed() | w.WeightsDeferred() | w.WeightsIntended():
             return "weights"

@@ -8,9 +8,11 @@ Blob Event Kind EVENT_TYPES AnyEvent MinerEvent ValidatorEvent types_of
 BlockObserved HyperparametersObserved MetagraphObserved Neuron
 Draft Envelope
 CaseOutcome CodeExecuted ExecutionAbandoned Fault
-LogClosed LogClosing LogKeyRotated LogOpened PolicyAdopted RunEnded RunStarted
+LogClosed LogClosing LogKeyRotated LogOpened PolicyAdopted RunEnded RunStarted SourceAdopted
 AnswerProduced OutcomeProved RequestAccepted RequestRefused
-MeanReward RoundOpened RoundRevealed RoundScored RoundSealed RoundSkipped
+FindingNoted Match
+BeaconDelayed DrawnTask MeanReward MixDrawn MixEntry
+RoundAbandoned RoundOpened RoundRevealed RoundScored RoundSealed RoundSkipped
 AnswerNotScored AnswerScored
 Context TaskAssigned TaskSampled TextPart
 AnchorFailed CheckpointAnchored CheckpointSigned EventQuarantined

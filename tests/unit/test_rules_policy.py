@@ -114,7 +114,8 @@ def test_every_shipped_policy_can_be_read(name: str) -> None:
     policy = parse(toml)
     assert policy.name == name
     assert recorded_policy(toml) == policy
-    assert len(policy.tasks) == (14 if name == "mixed-v1" else 9)
+    if name != "adaptive-v1":  # of which each round draws its tasks
+        assert len(policy.tasks) == (14 if name == "mixed-v1" else 9)
     assert len(digest(toml)) == 64
 
 

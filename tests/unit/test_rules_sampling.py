@@ -28,7 +28,7 @@ from quasar.events.envelope import decode, payload_of
 from quasar.replay.finding import Level
 from quasar.rules.plan import PlannedTask, plan_tasks
 from quasar.rules.policy import parse
-from quasar.rules.sampling import participants
+from quasar.rules.sampling_state import participants
 from tests.builders import EVERY, World, small_policy
 from tests.forging import few_tasks, played, report_of
 

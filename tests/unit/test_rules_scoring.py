@@ -9,7 +9,8 @@ import pytest
 from quasar.errors import CannotJudge
 from quasar.events import AnswerNotScored, AnswerReceived, AnswerScored, Fault, RoundScored
 from quasar.rules.delivery import Delivery
-from quasar.rules.scoring import answer_bytes, metric
+from quasar.rules.scoring import metric
+from quasar.rules.scoring_state import answer_bytes
 from tests.builders import World
 from tests.forging import few_tasks, played, report_of
 

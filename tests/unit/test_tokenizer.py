@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quasar.benchmarks import tokenizer, vendored
+from quasar.benchmarks import FAMILIES, tokenizer, vendored
 from quasar.errors import CannotJudge
 
 TEXT = st.text(
@@ -50,6 +50,38 @@ def test_name_states_the_digest() -> None:
 def test_counts_add_up_over_lines(units: list[str]) -> None:
     """Units that end with a newline and begin with no white space are counted apart or together."""
     assert tokenizer.count("".join(units)) == sum(map(tokenizer.count, units))
+
+
+BLANKS = st.text("ab.;1 \n\t\r\u00a0\u2003\x1cé'", max_size=60)
+
+
+@given(BLANKS | TEXT)
+def test_the_quick_count_is_the_plain_one(text: str) -> None:
+    """Whatever blanks stand side by side."""
+    assert tokenizer.count(text) == tokenizer._encoded(text)
+
+
+@given(st.text("a.1 \n", max_size=20))
+def test_spaces_and_line_ends_are_counted_quickly_and_right(text: str) -> None:
+    """The blanks that the quick way takes on itself."""
+    assert tokenizer.count(text) == tokenizer._encoded(text)
+
+
+@pytest.mark.parametrize("name", ["hops@1", "code@1"])
+def test_a_long_context_counts_as_it_encodes(name: str) -> None:
+    """Prose and code of real length."""
+    text = FAMILIES[name].template(b"long", 124_000).instance(b"m").context()
+    assert tokenizer.count(text) == tokenizer._encoded(text)
+
+
+def test_ends_are_kept_where_a_text_is_too_long() -> None:
+    """Half of the tokens from each end; a text that fits stays whole."""
+    text = " ".join(f"word{i}" for i in range(100))
+    cut = tokenizer.ends(text, 20)
+    assert tokenizer.count(cut) == 20
+    assert text.startswith(cut[:20])
+    assert text.endswith(cut[-20:])
+    assert tokenizer.ends(text, 200) == text
 
 
 def test_another_vocabulary_is_refused() -> None:

@@ -101,11 +101,11 @@ def _shape(draw: Draw, kind: Kind) -> Shape:
     )
 
 
-def _plan(seed: bytes) -> Plan:
-    draw = Draw(seed, f"{NAME}/plan")
+def _plan(seed: bytes, name: str, lengths: Sequence[int]) -> Plan:
+    draw = Draw(seed, f"{name}/plan")
     shapes = [_shape(draw, KINDS[i // OF_KIND]) for i in range(FUNCTIONS)]
     first = draw.below(len(KINDS)) * OF_KIND
-    chain = draw.sample(range(first, first + OF_KIND), draw.choice(LENGTHS))
+    chain = draw.sample(range(first, first + OF_KIND), draw.choice(lengths))
     return Plan(shapes, chain, [draw.below(DEPTHS) for _ in range(2 * FUNCTIONS)])
 
 
@@ -129,10 +129,12 @@ def _pieces(
 class CodeTemplate:
     """A task of the family. The haystack is drawn when first needed and shared by all variants."""
 
-    def __init__(self, seed: bytes, size: int) -> None:
+    name = NAME
+
+    def __init__(self, seed: bytes, size: int, lengths: Sequence[int] = LENGTHS) -> None:
         self.size = size
         """The bucket, in canonical tokens."""
-        self.plan = _plan(seed)
+        self.plan = _plan(seed, self.name, lengths)
         self._seed = seed
 
     @cached_property
@@ -187,7 +189,8 @@ class CodeInstance:
     def __init__(self, template: CodeTemplate, variant_seed: bytes) -> None:
         self._template = template
         self._seed = variant_seed
-        invented = identifiers.invent(Draw(variant_seed, f"{NAME}/names"), FUNCTIONS + 1)
+        names = Draw(variant_seed, f"{template.name}/names")
+        invented = identifiers.invent(names, FUNCTIONS + 1)
         self.function_name, *self.names = invented
 
     @cached_property
@@ -197,7 +200,7 @@ class CodeInstance:
         blanks = [
             Blank(shape.kind, shape.all_steps(), shape.corrected_step) for shape in plan.shapes
         ]
-        return draw_variant(derive(self._seed, NAME), blanks, plan.chain)
+        return draw_variant(derive(self._seed, self._template.name), blanks, plan.chain)
 
     @property
     def tokens(self) -> int:

@@ -102,7 +102,7 @@ def _plan(seed: bytes) -> Plan:
     return Plan(kind, draw.below(PLACES), same + other, depths)
 
 
-def _around(fact: Fact) -> tuple[str, str]:
+def around(fact: Fact) -> tuple[str, str]:
     """What stands between the country and the number of a line, and what follows the number."""
     before, _, after = fact.text.removeprefix(fact.country).partition(f"{fact.value:,}")
     return before, after
@@ -117,13 +117,13 @@ def _perturb(draw: Draw, value: int) -> int:
     return result
 
 
-def _fresh(draw: Draw, values: list[int]) -> list[int]:
+def fresh(draw: Draw, values: list[int]) -> list[int]:
     """A perturbed number for each value: no two equal, and none a real one."""
-    fresh: list[int] = []
+    drawn: list[int] = []
     for value in values:
         found = (_perturb(draw, value) for _ in range(1000))
-        fresh.append(next(v for v in found if v not in fresh and v not in _real_values()))
-    return fresh
+        drawn.append(next(v for v in found if v not in drawn and v not in _real_values()))
+    return drawn
 
 
 class FactbookTemplate:
@@ -134,7 +134,7 @@ class FactbookTemplate:
         """The bucket, in canonical tokens."""
         self.plan = _plan(seed)
         self.shapes = [corpus().facts[i] for i in self.plan.shapes]
-        self.wordings = [_around(fact) for fact in self.shapes]
+        self.wordings = [around(fact) for fact in self.shapes]
         self._seed = seed
 
     @cached_property
@@ -179,7 +179,7 @@ class FactbookInstance(OneAnswer):
         self._template = template
         self.names = names.invent(Draw(variant_seed, f"{NAME}/names"), PLACES)
         originals = [fact.value for fact in template.shapes]
-        self.values = _fresh(Draw(variant_seed, f"{NAME}/values"), originals)
+        self.values = fresh(Draw(variant_seed, f"{NAME}/values"), originals)
 
     @property
     def tokens(self) -> int:
