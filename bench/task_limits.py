@@ -22,6 +22,7 @@ TASK_BYTES = 600_000_000
 COUNT_S = 0.5
 """CPU seconds of counting COUNTED tokens."""
 COUNTED = 2_000_000
+WIDTH = 110
 ONCE = Path(__file__).parent / "task_once.py"
 
 
@@ -85,7 +86,7 @@ def _needs_source(name: str, tokens: int) -> bool:
 
 
 def count_tokens() -> Iterator[Counted]:
-    """Prose and code, best of five each."""
+    """Prose and code, best of nine each."""
     plain = tokenizer._encoding().encode_ordinary
     for text, family in (("prose", "hops@1"), ("code", "code@2")):
         context = FAMILIES[family].template(b"bench", COUNTED).instance(b"bench").context()
@@ -99,7 +100,7 @@ def count_tokens() -> Iterator[Counted]:
 
 def _best(call: Callable[[], int]) -> float:
     best = math.inf
-    for _ in range(5):
+    for _ in range(9):
         begun = time.process_time()
         call()
         best = min(best, time.process_time() - begun)
@@ -118,9 +119,10 @@ def show(made: list[Made], counted: list[Counted]) -> None:
         seconds = (f"{m.first_s:.2f}", f"{m.task_s:.2f}", f"{m.variant_s:.3f}")
         mark = "" if m.is_within else "LIMIT"
         table.add_row(m.family, f"{m.tokens:,}", *seconds, f"{m.peak_bytes / 1e6:.0f}", mark)
-    Console().print(table)
+    console = Console(width=WIDTH)
+    console.print(table)
     for c in counted:
-        Console().print(
+        console.print(
             f"counting {c.tokens:,} tokens of {c.text}: {c.quasar_s:.2f} s "
             f"(limit {COUNT_S} s), plain tiktoken {c.plain_s:.2f} s"
             f"{'' if c.is_within else '  LIMIT'}"

@@ -74,7 +74,7 @@ def test_a_task_in_the_middle_and_its_levels(family: str) -> None:
     variant = found.template(b"middle", 124_000).instance(b"miner")
     assert tokenizer.count(variant.context()) == variant.tokens
     assert 0.98 * 124_000 <= variant.tokens <= 124_000
-    assert len(found.levels) == 3
+    assert len(found.levels) == (2 if family == "code@2" else 3)
     assert 0 <= found.guess_rate <= 0.025
     assert found.metric in {**METRICS, **PROGRAM_METRICS}
 

@@ -26,7 +26,7 @@ MIN_TOKENS, MAX_TOKENS = 4_000, 2_000_000
 class Parameters(Struct, frozen=True):
     """Difficulty."""
 
-    functions: Annotated[int, Meta(ge=2, le=4)]
+    functions: Annotated[int, Meta(ge=3, le=4)]
     """How many hidden ones the asked one calls, each on the result of the one before."""
 
 
@@ -74,13 +74,17 @@ class Code2Template(CodeTemplate):
 
 
 class Code2:
-    """The family. Nobody guesses what a function returns."""
+    """The family. Nobody guesses what a function returns.
+
+    The rate is for one who copies the functions, and in each has the same of its four numbers
+    replaced by what the comment says.
+    """
 
     name = NAME
     metric = "code_pass@1"
-    guess_rate = 0.0
-    levels: Sequence[Struct] = (Parameters(2), Parameters(3), Parameters(4))
-    usual = 2
+    guess_rate = 1 / 4**3
+    levels: Sequence[Struct] = (Parameters(3), Parameters(4))
+    usual = 1
 
     def template(
         self, seed: bytes, tokens: int, parameters: Struct | None = None, source: str = ""
