@@ -13,6 +13,7 @@ from quasar.benchmarks.family import Family
 from quasar.errors import UsageError
 
 SUPERSEDED = {
+    "code@1": "it ends at 512,000 tokens; code@2 is the same up to two million",
     "factbook@1": "a search for the question's words finds the answer; factbook@2 leads there",
     "hops@1": "two steps along shared names often hit the answer; ancestors@1 has more of them",
 }

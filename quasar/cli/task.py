@@ -14,14 +14,17 @@ from quasar.benchmarks.pins import smallest
 from quasar.cli.output import out, say_json
 from quasar.errors import QuasarError
 
+DATA_SETS = "longbench."
+SOURCE = "docs/longbench.md says how to name their files"
+
 
 def list_(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
-    """Print every family of tasks.
+    """Print the families of tasks; LongBench's data sets stand on one line.
 
     Parameters
     ----------
     json
-        Print one JSON object a family.
+        Print one JSON object a family, each data set too.
     """
     found = [_described(FAMILIES[name]) for name in FAMILIES]
     if json:
@@ -29,7 +32,13 @@ def list_(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
             say_json(family)
         return 0
     titles = ("family", "levels", "tokens", "guess rate", "metric", "what it asks")
-    print_rows([titles, *(tuple(_cells(family)) for family in found)])
+    sets = [family for family in found if family["name"].startswith(DATA_SETS)]
+    own = [family for family in found if family not in sets]
+    rows = [tuple(_cells(family)) for family in own]
+    rows.append(
+        (f"{DATA_SETS}NAME@1", "2", "any", "by set", "longbench@1", f"{len(sets)} sets; {SOURCE}")
+    )
+    print_rows([titles, *sorted(rows)])
     return 0
 
 
@@ -51,6 +60,7 @@ def _described(family: Family) -> dict[str, Any]:
         "usual_level": usual_level(family),
         "tokens": bounds(family)._asdict(),
         "superseded": SUPERSEDED.get(family.name),
+        "needs_source": getattr(family, "needs_source", False),
     }
 
 
