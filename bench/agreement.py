@@ -243,7 +243,7 @@ def measure(name: str, miners: int, rounds: int) -> list[Agreement]:
     one, two = (Validator(who, policy, players).play(rounds) for who in ("one", "two"))
     own = policy.scoring.ema_alpha
     found = [compare(one, two, policy, own, 1)]
-    found += [compare(one, two, policy, alpha, 1) for alpha in ALPHAS]
+    found += [compare(one, two, policy, alpha, 1) for alpha in ALPHAS if alpha != own]
     more = [times for times in TIMES if rounds >= 2 * times]
     return found + [compare(one, two, policy, own, times) for times in more]
 

@@ -81,7 +81,7 @@ class Known(LocalJudge):
 
     def accuracies(self, replies: Sequence[Reply]) -> Sequence[float]:
         return [
-            metric(asked.task.metric)(answer, self.answer(asked.task, asked.hotkey))
+            metric(asked.task.metric)(answer.decode(), [self.answer(asked.task, asked.hotkey)])
             for asked, answer in replies
         ]
 

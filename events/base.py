@@ -30,7 +30,7 @@ LogId = Annotated[str, Meta(pattern=r"\A[0-9a-f]{8}\Z")]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 """A non-negative integer that every JSON reader holds exactly."""
 U16 = Annotated[int, Meta(ge=0, le=65535)]
-Name = Annotated[str, formed(Form(r"\A[a-z0-9](?:[.]?[a-z0-9_:@+-]){0,63}\Z"))]
+Name = Annotated[str, formed(Form(r"\A[a-z0-9][a-z0-9_.:@+-]{0,63}\Z"))]
 """A short identifier such as ``factbook@1`` or ``32k``; never free text."""
 Reason = Annotated[str, Meta(max_length=200)]
 """One line for people. No host paths, no tracebacks, nothing that differs between two runs."""

@@ -14,8 +14,8 @@ from quasar.cli import logs
 from quasar.cli.board import show_board
 from quasar.cli.output import err, out, program, say_json
 from quasar.cli.play import Game, Played, play
+from quasar.cli.playable import playable
 from quasar.cli.replace import room, was_played
-from quasar.config import load_policy
 from quasar.errors import UsageError
 from quasar.inference import check_engine, label
 from quasar.log.archive_reader import ArchiveLog
@@ -23,7 +23,7 @@ from quasar.replay.finding import Report
 from quasar.rules.budget import example
 from quasar.rules.machine import Recorded
 from quasar.rules.plan import runs_code
-from quasar.rules.policy import Mix, Policy, parse
+from quasar.rules.policy import Mix, Policy
 from quasar.rules.projections import Leaderboard
 from quasar.sandbox import probe_engine
 
@@ -77,8 +77,7 @@ def demo(
     if full and engine is not None:
         raise UsageError("--full has engines of its own: leave out --engine or --full")
     logs.set_up(quiet=True)
-    toml = load_policy(policy or (full_demo.POLICY if full else POLICY))
-    rules = parse(toml)
+    toml, rules = playable(policy or (full_demo.POLICY if full else POLICY))
     cast = full_demo.engines() if full else ENGINES
     names = [engine or cast[i % len(cast)] for i in range(miners)]
     for name in names:

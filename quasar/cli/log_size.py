@@ -9,8 +9,8 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from quasar.cli.output import err, out, say_json
+from quasar.cli.playable import playable
 from quasar.cli.source import open_volumes
-from quasar.config import load_policy
 from quasar.errors import UsageError
 from quasar.events.envelope import tag_of
 from quasar.log.archive_reader import ArchiveLog
@@ -26,7 +26,6 @@ from quasar.rules.forecast import (
 from quasar.rules.forecast import (
     forecast as forecast_of,
 )
-from quasar.rules.policy import parse
 
 DAYS = 365
 SHOWN = {"segments": "segments", "tile": "tiles", "blobs": "blobs", "checkpoints": "signed"}
@@ -140,7 +139,7 @@ def _cells(volume: Volume) -> list[str]:
 
 def _forecast(source: str | None, policy: str, miners: int, epoch_blocks: int, json: bool) -> int:
     sizes = Sizes() if source is None else measure(open_volumes(source))
-    found = forecast_of(parse(load_policy(policy)), miners, sizes, epoch_blocks)
+    found = forecast_of(playable(policy).policy, miners, sizes, epoch_blocks)
     if json:
         say_json({"policy": policy, "miners": miners, **msgspec.to_builtins(found)})
     else:

@@ -1,5 +1,6 @@
 """``quasar pack``: texts and data sets that a user brings, as files named by their digest."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -104,5 +105,5 @@ def _shown(file: Path, data: bytes) -> Shown:
         units=len(pack.tokens),
         tokens=sum(pack.tokens),
         bytes=len(data),
-        file=str(file),
+        file=os.fsencode(file).decode(errors="backslashreplace"),
     )

@@ -6,8 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from quasar.cli.output import say_json
-from quasar.config import load_policy
-from quasar.rules.policy import digest, parse
+from quasar.cli.playable import playable
+from quasar.rules.policy import digest
 
 
 def show(
@@ -22,8 +22,7 @@ def show(
     json
         Print its values and digest as one JSON object.
     """
-    toml = load_policy(name)
-    policy = parse(toml)
+    toml, policy = playable(name)
     if json:
         say_json({"policy": policy, "sha256": digest(toml)})
     else:

@@ -10,10 +10,10 @@ import anyio
 from cyclopts import Parameter
 
 from quasar.cli.output import err, out, say_json
+from quasar.cli.playable import playable
 from quasar.cli.rows import show_changes, show_simulation, show_virtual
 from quasar.cli.slow_bar import slow_bar
 from quasar.cli.source import open_volumes
-from quasar.config import load_policy
 from quasar.errors import CannotJudge, UsageError
 from quasar.log.whole import is_pruned
 from quasar.replay.comparison import Comparison, compare
@@ -21,7 +21,7 @@ from quasar.replay.records import Records
 from quasar.replay.simulate import NamedMetric, Simulation, WhatIf
 from quasar.replay.virtual import VirtualRounds, play_rounds
 from quasar.replay.whatif import metric_named
-from quasar.rules.policy import Policy, parse
+from quasar.rules.policy import Policy
 
 RECORDED = "recorded"
 DIFFERENT = "the recorded rules decide otherwise than recorded: run `quasar audit` on this log"
@@ -65,7 +65,7 @@ def simulate(
     """
     if rounds < 0:
         raise UsageError(f"--rounds must be 0 or more, not {rounds}")
-    new = None if policy == RECORDED else parse(load_policy(policy))
+    new = None if policy == RECORDED else playable(policy).policy
     judged = _play(source, new, _metric(metric), json)
     found = judged.what_if.result()
     virtual = _virtual(judged, rounds, miners, seed, json) if rounds else []

@@ -63,7 +63,7 @@ def check(
 
 def _chosen(name: str) -> Iterator[Family]:
     if name != "all":
-        yield find(name)
+        yield _checkable(find(name))
         return
     for one in FAMILIES:
         try:
@@ -73,6 +73,15 @@ def _chosen(name: str) -> Iterator[Family]:
             continue
         if one not in SUPERSEDED:
             yield FAMILIES[one]
+
+
+def _checkable(family: Family) -> Family:
+    if getattr(family, "needs_source", False):
+        raise UsageError(
+            f"{family.name} needs a source, which check cannot take: look at single tasks with "
+            f"`quasar task make --family {family.name} --source ...`"
+        )
+    return family
 
 
 def _checked(family: Family, tasks: int, size: int, level: int | None) -> Checked:

@@ -56,8 +56,10 @@ def make(
     """
     kind = find(family)
     chosen = parameters(kind, level, dict(map(_assigned, set_ or [])))
-    size, digest = tokens_of(tokens), _opened(source, kind.name)
-    key = seed_of(seed)
+    if not out:
+        raise UsageError("--out is empty: name the file to write, or - for stdout")
+    size, key = tokens_of(tokens), seed_of(seed)
+    digest = _opened(source, kind.name)
     template = kind.template(key, size, chosen, digest)
     instance = template.instance(derive(key, f"variant/{hotkey}"))
     made = {
@@ -87,7 +89,12 @@ def tokens_of(text: str) -> int:
 
 
 def seed_of(text: str) -> bytes:
-    """64 hexadecimal digits are the seed itself; any other text is hashed."""
+    """64 hexadecimal digits are the seed itself; any other text is hashed.
+
+    Raises UsageError for none: a shell gives it for a variable that was never set.
+    """
+    if not text:
+        raise UsageError("--seed is empty: give 64 hexadecimal digits, or any other text")
     if re.fullmatch("[0-9a-fA-F]{64}", text):
         return bytes.fromhex(text)
     return sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -18,11 +18,12 @@ from quasar.cli.flags import DEFAULT_WALLET, FINNEY, Network, Wallet
 from quasar.cli.identity import demo_validator, kept_validator
 from quasar.cli.mock import SEED, check_local, mock_chain
 from quasar.cli.nats import OWN_SERVER, Nats
+from quasar.cli.playable import playable
 from quasar.cli.replace import room
 from quasar.cli.restore import home_of
 from quasar.cli.source import is_local, open_source, volumes_of
 from quasar.cli.status import report_status
-from quasar.config import go_offline, load_policy
+from quasar.config import go_offline
 from quasar.errors import UsageError
 from quasar.events.signing import Signer, log_id_of
 from quasar.log.archive import ArchiveIdentity
@@ -146,12 +147,11 @@ def validate(
     url = network.url(mock=mock)
     if once is not None and (once < 1 or rounds is not None):
         raise UsageError("--once needs a number from 1, and no --rounds beside it")
-    toml = load_policy(policy)
-    parse(toml)
+    toml, rules = playable(policy)
     if offline:
         _go_offline(url, nats)
     if not dry_run:
-        require(parse(toml), sources)
+        require(rules, sources)
     logs.set_up()
     if volume_events < 1 or volume_hours <= 0:
         raise UsageError("--volume-events and --volume-hours must be above 0")

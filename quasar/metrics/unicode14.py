@@ -46,12 +46,13 @@ a 1 7 1 l 5 j j4 2j 2t 23 4 1l 7 h 1s 5 b 2 e 4qg 8 ye 16 9 6w7 4 1 7 1 2 1 83 1
 The category Cn of Python 3.11's unicodedata is "unassigned"; what follows the last run is too.
 """
 
-_EDGES = list(accumulate(int(run, 36) for run in _RUNS.split()))
+EDGES = list(accumulate(int(run, 36) for run in _RUNS.split()))
+"""Where each run ends. The code points below the first one are assigned, then by turns."""
 
 
 def is_assigned(code: int) -> bool:
     """Whether Unicode 14.0 assigns a code point (private use and surrogates count as assigned)."""
-    return bisect_right(_EDGES, code) % 2 == 0
+    return bisect_right(EDGES, code) % 2 == 0
 
 
 def restrict(text: str) -> str:

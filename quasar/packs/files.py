@@ -1,7 +1,9 @@
 """Where the data files of LongBench stand: in the hub's layouts, or named one by one."""
 
 import hashlib
+import os
 import shutil
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -86,7 +88,7 @@ def _unpacked(archive: Path, file: str, scratch: Path) -> Path:
                 raise UsageError(f"{archive} holds no {target.name}")
             with zipped.open(inside[0]) as packed, target.open("wb") as unpacked:
                 shutil.copyfileobj(packed, unpacked)
-    except (BadZipFile, OSError) as problem:
+    except (BadZipFile, OSError, EOFError, RuntimeError, zlib.error) as problem:  # also encrypted
         raise UsageError(f"{archive} cannot be unpacked: {problem}") from None
     return target
 
@@ -102,5 +104,5 @@ def _digest(named: dict[str, Path]) -> str:
     for name, path in named.items():
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
-        total.update(f"{found}  {name}\n".encode())
+        total.update(f"{found}  ".encode() + os.fsencode(name) + b"\n")
     return total.hexdigest()

@@ -8,9 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import msgspec
-
 from quasar.errors import MissingExtra, UsageError
+from quasar.packs.lines import check_rows
 
 EXTRA = "longbench"
 _SILENT = {
@@ -30,15 +29,16 @@ def rows(path: Path, name: str) -> Iterator[tuple[int, Row]]:
     Raises UsageError that calls the file ``name`` where it cannot be read, with the first bad line
     of JSONL; MissingExtra where ``datasets`` is not installed.
     """
+    if not _is_parquet(path):
+        check_rows(path, name)
     datasets = _import()
     with TemporaryDirectory(prefix="quasar-datasets-") as cache:
         options: dict[str, Any] = {"cache_dir": cache, "keep_in_memory": True}
         read = datasets.Dataset.from_parquet if _is_parquet(path) else datasets.Dataset.from_json
         try:
-            table = read(str(path), **options)
+            yield from enumerate(read(str(path), **options), start=1)  # decodes as it goes
         except Exception as problem:  # of Arrow, pandas and datasets alike
-            raise UsageError(_explained(path, name, problem)) from None
-        yield from enumerate(table, start=1)
+            raise UsageError(f"{name} cannot be read: {_first_line(problem)}") from None
 
 
 def _import() -> Any:
@@ -66,17 +66,6 @@ def _restore(before: Mapping[str, str | None]) -> None:
 
 def _is_parquet(path: Path) -> bool:
     return path.suffix == ".parquet"
-
-
-def _explained(path: Path, name: str, problem: Exception) -> str:
-    """Why a file cannot be read, with the first line that is no JSON object."""
-    if path.suffix == ".jsonl":
-        for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-            try:
-                msgspec.json.decode(line, type=dict[str, Any])
-            except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
-                return f"{name}, row {number}: {bad}"
-    return f"{name} cannot be read: {_first_line(problem)}"
 
 
 def _first_line(problem: Exception) -> str:

@@ -95,6 +95,8 @@ def _found(file: str, spec: str) -> Iterator[Found]:
 
 
 def _existing(spec: str) -> Path:
+    if not spec:
+        raise UsageError("the source is empty: name a folder, a file, stdlib or hub:NAME@REVISION")
     if not os.path.exists(spec):  # noqa: PTH110 - as above
         raise UsageError(
             f"there is no {spec}: name a folder, a file, stdlib (for text) or hub:NAME@REVISION"

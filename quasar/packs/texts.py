@@ -14,6 +14,8 @@ from quasar.errors import UsageError
 TEXT = (".txt", ".md", ".rst", ".tex", ".html", ".xml", ".json", ".yaml", ".yml", ".toml")
 CODE = (".py", ".pl", ".rb", ".lua", ".sh", ".sql", ".js", ".jsx", ".ts", ".tsx", ".php", ".css")
 COMPILED = (".c", ".cc", ".cpp", ".h", ".hpp", ".cs", ".go", ".java", ".kt", ".rs", ".scala")
+DOCUMENTS = "documents"
+"""What every pack of them is called: its digest follows from the texts, not from a folder."""
 SUFFIXES = frozenset((*TEXT, *CODE, *COMPILED, ".swift", ".proto"))
 """Files that count as documents."""
 UNIT_CHARACTERS = 6_000
@@ -29,13 +31,13 @@ def documents(path: Path) -> TextPack:
     one that is not UTF-8, and where there is no text.
     """
     if path.is_file():
-        return _pack(path.name, {path.name: path})
+        return _pack(DOCUMENTS, {path.name: path})
     found = (p for p in path.rglob("*") if p.suffix in SUFFIXES)
     named = {p.relative_to(path).as_posix(): p for p in found if p.is_file()}
     shown = {n: p for n, p in named.items() if not _hidden(n) and not p.is_symlink()}
     if not shown:
         raise UsageError(f"{path} holds no documents: they end in .txt, .md, .py and the like")
-    return _pack(path.resolve().name, shown)
+    return _pack(DOCUMENTS, shown)
 
 
 def stdlib() -> TextPack:
@@ -51,14 +53,15 @@ def _hidden(name: str) -> bool:
 
 
 def _pack(name: str, files: dict[str, Path]) -> TextPack:
+    """The files in the order of their names, which are no part of it."""
     units: dict[str, None] = {}  # each once, in order: licences stand over many files
     total = hashlib.sha256()
     for file in sorted(files):
         data = _read(files[file])
-        total.update(f"{hashlib.sha256(data).hexdigest()}  {file}\n".encode())
+        total.update(hashlib.sha256(data).digest())
         units.update(dict.fromkeys(units_of(_decoded(data, file))))
     if not units:
-        raise UsageError(f"{name} holds no text")
+        raise UsageError(f"there is no text in {', '.join(sorted(files)[:3])}")
     return TextPack(name, list(units), [tokenizer.count(u) for u in units], total.hexdigest())
 
 

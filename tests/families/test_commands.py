@@ -151,6 +151,8 @@ def test_parameters_are_set_by_level_and_by_name(quasar: Quasar) -> None:
         ({"--family": "hops", "--level": "1"}, "no levels or parameters"),
         ({"--family": "longbench.trec"}, "source"),
         ({"--source": "/no/such/folder"}, "/no/such/folder"),
+        ({"--seed": ""}, "--seed is empty"),
+        ({"--out": ""}, "--out is empty: name the file"),
         ({"--out": "/no/such/folder/f.json"}, "cannot write /no/such/folder/f.json"),
     ],
     ids=str,
@@ -175,9 +177,9 @@ def test_lengths_are_read_as_people_write_them() -> None:
 
 
 def test_a_seed_is_hexadecimal_or_any_text() -> None:
-    """64 digits are taken as they are; all else is hashed, so nothing is refused."""
+    """64 digits are taken as they are; all else is hashed, also with 0x before them."""
     assert seed_of("AB" * 32) == bytes.fromhex("ab" * 32)
-    assert len({seed_of(text) for text in ("", "S", "ab", "\ud800")}) == 4
+    assert len({seed_of(text) for text in ("0x" + "ab" * 32, "S", "ab", "\ud800")}) == 4
 
 
 def test_a_name_without_a_version_is_the_newest() -> None:
@@ -210,6 +212,13 @@ def test_check_notices_other_tasks_in_another_process(
     monkeypatch.setattr(task_check, "pin", lambda _: "other")
     found = list(task_check._elsewhere(FAMILIES["hops@1"]))
     assert found == ["another process makes other tasks of the same seeds"]
+
+
+def test_check_takes_no_source(quasar: Quasar) -> None:
+    """So a family that needs one is refused at once, and what to do instead is said."""
+    ran = quasar("check", "--family", "longbench.qasper")
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert "longbench.qasper@1 needs a source, which check cannot take" in ran.err
 
 
 @pytest.mark.parametrize("tasks", [0, -1])

@@ -3,11 +3,11 @@
 import hashlib
 
 import msgspec
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from quasar.errors import CannotJudge
-from quasar.events import EVENT_TYPES, AnyEvent, RoundRevealed
+from quasar.events import EVENT_TYPES, AnyEvent, EventQuarantined, RoundRevealed
 from quasar.events.envelope import (
     Draft,
     Envelope,
@@ -63,6 +63,8 @@ def test_only_the_time_of_a_decision_may_differ(draft: Draft, one: int, two: int
 @given(events())
 def test_a_slot_is_a_subject(event: AnyEvent) -> None:
     """A slot is a dot-separated path of plain tokens, fit for the tail of a NATS subject."""
+    # A name may hold dots as that of a family does; a log refuses one that spoils a slot.
+    assume(not (isinstance(event, EventQuarantined) and "." in event.actor))
     tokens = event.slot.split(".")
     assert all(token and token.isascii() and token.isprintable() for token in tokens)
     assert not set(event.slot) & set(" *>\t")

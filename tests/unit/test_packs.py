@@ -1,6 +1,7 @@
 """Packs: what users bring, read from every layout and checked row by row."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import sysconfig
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import msgspec
 import pytest
@@ -125,7 +127,7 @@ def spoilt(row: Row, **changes: object) -> str:
 
 GOOD = rows("qasper", 1)[0]
 BAD = {
-    "no JSON": (spoilt(GOOD)[:-9] + "\n", "bad.jsonl, row 3: "),
+    "no JSON": (spoilt(GOOD)[:-9] + "\n", "bad.jsonl, line 3: "),
     "no answer": (spoilt(GOOD, answers=[]), "bad.jsonl, row 3: it has no answer"),
     "no text": (spoilt(GOOD, context=" \n"), "bad.jsonl, row 3: its context is empty"),
     "another data set": (spoilt(GOOD, dataset="trec"), "bad.jsonl, row 3: it is of trec"),
@@ -137,7 +139,6 @@ BAD = {
         jsonl([{"context": "x"}]),
         "bad.jsonl, row 1: Object missing required field `input`",
     ),
-    "nothing": ("", "bad.jsonl"),
 }
 
 
@@ -154,17 +155,83 @@ def test_a_bad_row_is_named(name: str, tmp_path: Path, capfd: pytest.CaptureFixt
     assert capfd.readouterr() == ("", "")
 
 
+LATIN = jsonl([{"context": "café"}]).replace("\\u00e9", "é").encode("latin-1")
+UNREADABLE = {
+    "a null": ("x.jsonl", b'\n{"a": 1}\nnull\n', "x.jsonl, line 3: Expected `object`, got `null`"),
+    "another null": ("x.json", b"null", "x.json, line 1: Expected `object`, got `null`"),
+    "a null in a list": ("x.json", b'[{"a": 1}, null]', "x.json, row 2: Expected `object`"),
+    "a list cut": ("x.json", b'[{"a": 1}', "x.json: Input data was truncated"),
+    "latin-1": ("x.jsonl", LATIN, "x.jsonl, line 1 is not UTF-8 (byte 0xe9): save"),
+    "latin-1 in a list": ("x.json", b"[%b]" % LATIN, "x.json, row 1 is not UTF-8 (byte 0xe9)"),
+    "deep": ("x.jsonl", b'{"a": ' + b"[" * 9_000, "x.jsonl, line 1 is nested too deeply"),
+    "no field": ("x.jsonl", b"{}", "x.jsonl, line 1: the object is empty"),
+    "nothing": ("x.jsonl", b"", "x.jsonl holds no rows"),
+    "no object": ("x.json", b" \n", "x.json holds no rows"),
+    "an empty list": ("x.json", b"[]\n", "x.json holds no rows"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_arrow_cannot_read_never_reaches_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some of it ends its process: one line tells file and place, and nothing stays behind."""
+    file, data, told = UNREADABLE[name]
+    (tmp_path / file).write_bytes(data)
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
+    monkeypatch.setattr("quasar.packs.reader._import", lambda: pytest.fail("it was read"))
+    with pytest.raises(UsageError, match=r"^[^\n]*$") as caught:
+        open_source(str(tmp_path / file), f"{QASPER}@1")
+    assert str(caught.value).startswith(told)
+    assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_an_archive_is_looked_through_too(tmp_path: Path) -> None:
+    """A bad byte in the hub's zip is told by the name that it has there; so is a broken zip."""
+    file = tmp_path / "data.zip"
+    with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("data/qasper.jsonl", LATIN)
+    with pytest.raises(UsageError, match=r"^data\.zip/qasper\.jsonl, line 1 is not UTF-8"):
+        make_pack(QASPER, str(tmp_path))
+    begin = 30 + len("data/qasper.jsonl")  # behind the header
+    file.write_bytes(file.read_bytes()[:begin] + b"\xff" * 5 + file.read_bytes()[begin + 5 :])
+    with pytest.raises(UsageError, match=r"data\.zip cannot be unpacked: [^\n]*$"):
+        make_pack(QASPER, str(tmp_path))
+
+
+@reads
+def test_a_table_of_broken_text_is_told(tmp_path: Path) -> None:
+    """Parquet is decoded row by row, after it was opened."""
+    write_parquet(tmp_path / "qasper.parquet", [{"context": "cafXX"}])
+    broken = (tmp_path / "qasper.parquet").read_bytes().replace(b"cafXX", b"caf\xe9\xe9")
+    (tmp_path / "qasper.parquet").write_bytes(broken)
+    with pytest.raises(UsageError, match=r"^qasper\.parquet cannot be read: [^\n]*$"):
+        make_pack(QASPER, str(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("kind", "source", "told"),
     [
         ("longbench.nosuch", ".", "no packs are made of 'longbench.nosuch'"),
         (QASPER, "nowhere", "there is no nowhere"),
         (QASPER, "x" * 300, "name a folder, a file"),
+        (QASPER, "", "the source is empty: name a folder"),
+        ("text", "", "the source is empty: name a folder"),
         (QASPER, "hub:THUDM/LongBench@main", "all 40 digits of a commit"),
         (QASPER, ".", "holds no qasper: it needs one of data.zip, data/qasper.jsonl"),
         ("text", ".", "holds no documents"),
     ],
-    ids=["kind", "folder", "long name", "branch", "empty", "no documents"],
+    ids=[
+        "kind",
+        "folder",
+        "long name",
+        "unnamed",
+        "unnamed text",
+        "branch",
+        "empty",
+        "no documents",
+    ],
 )
 def test_a_wrong_source_is_told(
     kind: str, source: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -215,6 +282,19 @@ def test_documents_become_units(tmp_path: Path) -> None:
     (tmp_path / "d.txt").write_bytes(b"caf\xe9\n")
     with pytest.raises(UsageError, match=r"d\.txt is not UTF-8 \(byte 3\)"):
         open_source(str(tmp_path))
+
+
+def test_texts_alone_make_the_digest(tmp_path: Path) -> None:
+    """A renamed copy has the same one, also under names that are not UTF-8; other texts do not."""
+    folders = [tmp_path / "mine", tmp_path / os.fsdecode(b"caf\xe9")]
+    for folder, file in zip(folders, ("a.txt", os.fsdecode(b"\xe9.txt")), strict=True):
+        folder.mkdir()
+        (folder / file).write_text("One text.\n")
+    digests = {open_source(str(path)) for folder in folders for path in (folder, *folder.iterdir())}
+    assert len(digests) == 1
+    assert packs.read(digests.pop(), packs.TextPack).name == "documents"
+    (folders[1] / "b.txt").write_text("Another one.\n")
+    assert open_source(str(folders[1])) != open_source(str(folders[0]))
 
 
 def test_the_standard_library_leaves_tests_out(

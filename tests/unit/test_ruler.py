@@ -21,7 +21,7 @@ from tests.unit.ruler_readers import READERS
 
 NAMES = sorted(READERS)
 SIZE = 8_000
-TASKS = 200
+TASKS = 100
 LEVELS = [(name, level) for name in NAMES for level in range(3)]
 
 

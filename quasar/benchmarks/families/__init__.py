@@ -1,0 +1,1 @@
+"""One file a family, and what several of them share."""
