@@ -48,6 +48,8 @@ class Checked(Struct, frozen=True):
     """Broken promises in words; empty for a good family."""
     attacked: list[Attacked]
     """One a kind, strongest first."""
+    parser: float = 1.0
+    """What a program earns that was written for the public wordings: assumed, not tried."""
 
 
 def instances(

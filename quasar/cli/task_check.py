@@ -125,6 +125,7 @@ def _show(found: Checked) -> None:
     out.print(head, markup=False)
     rows = [(kind, f"{score:.3f}", str(n), name) for kind, name, score, n in found.attacked]
     print_rows([("attackers", "score", "tasks", "strongest of them"), *rows])
+    out.print(f"known limit: a parser of its public wordings, {found.parser:.3f} (assumed)")
     for problem in found.problems:
         out.print(f"FAILED {problem}", markup=False)
     out.print("" if found.problems else "passed\n")

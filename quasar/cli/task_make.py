@@ -28,7 +28,7 @@ def make(
     hotkey: str = "",
     level: int | None = None,
     set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
-    source: str = "",
+    source: Annotated[str, Parameter(name=["--source", "--corpus"])] = "",
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Write a task: question, context, answer, proof.
