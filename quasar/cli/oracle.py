@@ -50,12 +50,15 @@ def opinion(
     try:
         found = "" if package in _FORMULAS else version(package)
         if max((_cells(prediction, answer) for answer in answers), default=0) > CELLS:
-            return Opinion(package, found, None, f"the texts are too long for {package}")
+            return Opinion(
+                package, found, None, f"not compared: the texts are too long for {package}"
+            )
         with _quiet():
             best = max((score(prediction, answer) for answer in answers), default=0.0)
     except (PackageNotFoundError, ImportError) as error:
         missing = getattr(error, "name", None) or package
-        return Opinion(package, "", None, f"{missing} is not installed: pip install {missing}")
+        note = f"not compared: {missing} is not installed: pip install {missing}"
+        return Opinion(package, "", None, note)
     return Opinion(package, found, best)
 
 

@@ -1,8 +1,10 @@
 """Runs a command: one clear line for an error, and the exit code that scripts rely on."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from cyclopts import App, CycloptsError
 
@@ -14,6 +16,8 @@ _SHOWN = 4000
 
 def run(app: App, arguments: Sequence[str] | None) -> int:
     """The exit code."""
+    if sys.stdout is None:  # what Python makes of a closed one
+        return _say_no_room("standard output is closed; send it elsewhere")
     try:
         result = app(
             list(arguments) if arguments is not None else None,
@@ -21,6 +25,7 @@ def run(app: App, arguments: Sequence[str] | None) -> int:
             print_error=False,
             result_action="return_value",
         )
+        sys.stdout.flush()  # here, and not at exit, where an error is a traceback
     except CycloptsError as error:
         return _say_usage(error)
     except QuasarError as error:
@@ -32,10 +37,27 @@ def run(app: App, arguments: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader of our output has seen enough. Python would complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()  # its reader has seen enough
         return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _discard_output()
+        return _say_no_room(f"{error.strerror}: standard output, or a file that was to be written")
     return result if isinstance(result, int) else 0
+
+
+def _discard_output() -> None:
+    """What is left of it: Python would try again at exit, and complain."""
+    with suppress(OSError):
+        sys.stdout.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _say_no_room(why: str) -> int:
+    if sys.stderr is not None:
+        sys.stderr.write(f"quasar: {why}\n")
+    return 2
 
 
 def _say_usage(error: CycloptsError) -> int:

@@ -13,7 +13,7 @@ from quasar.cli.output import out, printable, say_json
 from quasar.errors import UsageError
 from quasar.metrics import METRICS, Metric
 from quasar.metrics.explain import explain as explained
-from quasar.metrics.longbench import counted, find
+from quasar.metrics.longbench import Dataset, counted, find
 from quasar.metrics.unicode14 import restrict
 
 
@@ -44,9 +44,10 @@ def score(
     oracle: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Score an answer as a validator would. Exit code 1: an official package says otherwise.
+    """Score an answer as a validator would.
 
-    Texts are given as they are, or as @FILE.
+    Texts are given as they are, or as @FILE, whose last line end does not count. Exit code 1: an
+    official package says otherwise; 2: --oracle compared nothing.
 
     Parameters
     ----------
@@ -78,7 +79,14 @@ def score(
         say_json(report)
     else:
         _show(report)
-    return int(beside is not None and beside.score not in (None, report["score"]))
+    return _exit_code(report["score"], beside) if oracle else 0
+
+
+def _exit_code(score: float, beside: Opinion | None) -> int:
+    """Of a comparison: 0 equal, 1 another number, 2 none made."""
+    if beside is None or beside.score is None:
+        return 2
+    return int(beside.score != score)
 
 
 def _asked(
@@ -93,20 +101,29 @@ def _asked(
     if dataset is None and metric is None:
         raise UsageError("name a LongBench data set with --dataset, or a metric with --metric")
     said = restrict(_capped(_text(prediction), cap))
-    rules = find(dataset) if dataset else None
-    name = _released(metric or (rules.metric if rules else ""))
+    rules = _rules(dataset) if dataset is not None else None
+    name = _released(rules.metric if rules and metric is None else metric or "")
     options = _options(name, dataset, classes, stemmer)
     references = [restrict(_text(answer)) for answer in answers]
     return _Asked(name, counted(rules, said) if rules else said, references, options)
+
+
+def _rules(dataset: str) -> Dataset:
+    if not dataset:
+        raise UsageError("--dataset is empty: name a LongBench data set, or leave it out")
+    if dataset.lower().replace("-", "_").startswith("longbench_v2"):
+        raise UsageError("LongBench v2 is no data set of version 1: use --metric choice instead")
+    return find(dataset)
 
 
 def _text(argument: str) -> str:
     if not argument.startswith("@"):
         return argument.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     try:
-        return Path(argument[1:]).read_bytes().decode("utf-8", "replace")
+        text = Path(argument[1:]).read_bytes().decode("utf-8", "replace")
     except OSError as error:
         raise UsageError(f"cannot read {argument[1:]}: {error.strerror}") from None
+    return text.removesuffix("\n")  # an editor's; to rouge it would be a sentence of its own
 
 
 def _capped(text: str, cap: int | None) -> str:
@@ -159,7 +176,7 @@ def _report(asked: _Asked, explain: bool) -> dict[str, Any]:
 
 def _verdict(asked: _Asked, beside: Opinion | None) -> dict[str, Any]:
     if beside is None:
-        return {"package": None, "note": f"no package computes {asked.metric}"}
+        return {"package": None, "note": f"not compared: no package computes {asked.metric}"}
     return beside._asdict()
 
 
@@ -172,7 +189,7 @@ def _show(report: dict[str, Any]) -> None:
         for key, value in answer.items():
             out.print(f"  {key:<10} {_plain(value)}")
     if beside := report.get("oracle"):
-        said = f"{beside.get('score')!r}  {beside['package']} {beside.get('version')}"
+        said = f"{beside.get('score')!r}  {beside['package']} {beside.get('version')}".rstrip()
         out.print(_plain(beside["note"] or said))
 
 

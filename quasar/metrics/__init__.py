@@ -12,6 +12,7 @@ from quasar.metrics.numeric import numeric
 from quasar.metrics.overlap import qa_f1
 from quasar.metrics.overlap_zh import qa_f1_zh
 from quasar.metrics.program import pass_rate
+from quasar.metrics.references import of_one_or_many
 from quasar.metrics.retrieval import count, retrieval, retrieval_zh
 from quasar.metrics.rouge import rouge_1, rouge_2, rouge_l
 from quasar.metrics.rouge_lines import rouge_lsum
@@ -23,6 +24,8 @@ __all__ = ["METRICS", "PROGRAM_METRICS", "Metric", "ProgramMetric", "score"]
 
 Metric = Callable[..., float]
 """Scores one answer that is read: ``metric(prediction: str, answers: Sequence[str], **options)``.
+
+A lone ``str`` is one answer.
 
 0.0 to 1.0, the best over the reference answers; never raises for any prediction. The prediction is
 already cut to its limit, and like the references in characters of one Unicode version
@@ -40,6 +43,9 @@ class ProgramMetric(Protocol):
 
 class _Released(dict[str, Metric]):
     """Metrics by ``name@version``; a bare name gets the newest, but is not one of the keys."""
+
+    def __init__(self, metrics: dict[str, Metric]) -> None:
+        super().__init__({name: of_one_or_many(metric) for name, metric in metrics.items()})
 
     def __missing__(self, name: str) -> Metric:
         versions = [int(key.partition("@")[2]) for key in self if key.partition("@")[0] == name]

@@ -7,9 +7,16 @@ the one after each. Published numbers have that in them, and so do these.
 
 from collections.abc import Sequence
 
+from quasar.errors import UsageError
+
 
 def classification(prediction: str, answers: Sequence[str], all_classes: Sequence[str]) -> float:
-    """1 / n if the right class is among the n that count, else 0.0. Never raises."""
+    """1 / n if the right class is among the n that count, else 0.0.
+
+    Never raises for a prediction; UsageError where ``all_classes`` is a lone text.
+    """
+    if isinstance(all_classes, str):
+        raise UsageError("all_classes is a list of the names of classes, not one text")
     named = [name for name in all_classes if name in prediction]
     return max((_share(named, answer) for answer in answers), default=0.0)
 

@@ -12,6 +12,7 @@ from quasar.metrics.classification import classification
 from quasar.metrics.code_similarity import code_sim
 from quasar.metrics.overlap import qa_f1
 from quasar.metrics.overlap_zh import qa_f1_zh
+from quasar.metrics.references import listed
 from quasar.metrics.retrieval import count, retrieval, retrieval_zh
 from quasar.metrics.rouge_sentences import rouge, rouge_zh
 
@@ -78,24 +79,24 @@ def find(name: str) -> Dataset:
 def score(
     dataset: str,
     prediction: str,
-    answers: Sequence[str],
+    answers: str | Sequence[str],
     *,
     all_classes: Sequence[str] | None = None,
 ) -> float:
     """LongBench's score of one answer, 0.0 to 1.0: the best over the answers.
 
-    ``all_classes``: the names of all classes, for the sets that have them (trec, lsht). The
-    prediction is taken as it is: who scores a stranger's must cut it to a limit before. Raises
-    UsageError for an unknown data set or missing classes, and CannotJudge for Chinese without
-    jieba; never for a prediction.
+    A lone ``str`` is one answer. ``all_classes``: the names of all classes, for the sets that have
+    them (trec, lsht). The prediction is taken as it is: who scores a stranger's must cut it to a
+    limit before. Raises UsageError for an unknown data set or missing classes, and CannotJudge for
+    Chinese without jieba; never for a prediction.
     """
     rules = find(dataset)
     said = counted(rules, prediction)
     if rules.metric != "classification@1":
-        return _SCORERS[rules.metric](said, answers)
+        return _SCORERS[rules.metric](said, listed(answers))
     if all_classes is None:
         raise UsageError(f"{dataset} needs the names of all its classes: all_classes")
-    return classification(said, answers, all_classes)
+    return classification(said, listed(answers), all_classes)
 
 
 def counted(rules: Dataset, prediction: str) -> str:

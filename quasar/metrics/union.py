@@ -15,17 +15,27 @@ Words = tuple[str, ...]
 Pair = TypeVar("Pair")
 
 
+SHORT = 8
+"""Rows of a walk that is remembered: texts made to be slow repeat short ones without end."""
+
+
 class Work:
     """What is left to do for one text and one reference."""
 
     def __init__(self, units: int = 2_000_000) -> None:
         self.left = units
         """Of 0.2 microseconds or so."""
+        self._walked: dict[tuple[int, ...], list[tuple[int, int]]] = {}
 
     def path(self, matches: Sequence[int], width: int) -> list[tuple[int, int]]:
-        """``alignment.path`` at its price."""
+        """``alignment.path`` at its price, known or not."""
         self.left -= 12 + len(matches) * (3 + width // 300)
-        return list(path(matches, width))
+        if len(matches) > SHORT:
+            return list(path(matches, width))
+        key = (width, *matches)
+        if key not in self._walked:
+            self._walked[key] = list(path(matches, width))
+        return self._walked[key]
 
 
 def unite(

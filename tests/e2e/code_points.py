@@ -31,7 +31,7 @@ def seen(chars: str) -> list[str]:
     text = "".join([f"{c}the{c}Σ " for c in chars])
     lower = text.lower()
     found = [pattern.sub("\0", chars) for pattern in SETS]
-    return [lower, ARTICLE.sub("\0", lower), *text.split(), *(c.strip() for c in chars), *found]
+    return [lower, ARTICLE.sub("\0", lower), *text.split(), *found]
 
 
 def scores(text: str) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 from tests.e2e import code_points
 from tests.e2e.test_pythons import VERSIONS, python_with_core
 
-DIGEST = "6d1ae34923a17d7b82f54933d3e41b49f2b284221d05cf8988b17abc2197e909"
+DIGEST = "f83bd90669a0f907908f65e679b70201505075c9f427ede62b5eadf0a164cb69"
 
 
 @pytest.mark.timeout(300)

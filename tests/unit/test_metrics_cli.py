@@ -1,6 +1,7 @@
 """``quasar score``: the scorer as a person meets it."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ def score(capsys: pytest.CaptureFixture[str]) -> Score:
     def call(*arguments: str) -> tuple[int, Any]:
         code = run(app, ["score", "--json", *arguments])
         shown = capsys.readouterr()
-        if code == 2:
+        if code == 2 and not shown.out:
             assert (shown.out, shown.err.count("\n")) == ("", 1)
         return code, json.loads(shown.out) if shown.out else shown.err
 
@@ -86,12 +87,26 @@ def test_texts_come_from_files_and_are_mapped_and_cut(score: Score, tmp_path: Pa
     assert score(*arguments, "--cap", "13")[1]["score"] == 1.0
 
 
+@pytest.mark.parametrize(("end", "worth"), [("", 1.0), ("\n", 1.0), ("\n\n", 6 / 7)])
+def test_the_last_line_end_of_a_file_does_not_count(
+    score: Score, tmp_path: Path, end: str, worth: float
+) -> None:
+    """One of them; another is a sentence to rouge."""
+    file = tmp_path / "answer"
+    file.write_text("A cat sat." + end)
+    arguments = ["--metric", "rouge", "--answer", "A cat sat.", "--prediction", f"@{file}"]
+    assert score(*arguments)[1]["score"] == pytest.approx(worth)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ([], "--dataset"),
         (["--metric", "nope"], "qa_f1@1"),
         (["--dataset", "nope"], "qasper"),
+        (["--dataset", "longbench_v2"], "--metric choice"),
+        (["--dataset", ""], "is empty"),
+        (["--dataset", "", "--metric", "choice"], "is empty"),
         (["--dataset", "trec"], "--class"),
         (["--metric", "longbench"], "--dataset"),
         (["--metric", "qa_f1", "--stemmer"], "no stemmer"),
@@ -117,15 +132,17 @@ def test_the_oracle_agrees(score: Score, metric: str) -> None:
 
 
 def test_the_oracle_says_what_it_cannot_ask(score: Score, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package that is not installed, or that no one has made; that is no difference."""
+    """A package that is not installed, or that no one has made: nothing was compared, exit 2."""
     monkeypatch.setattr(oracle, "version", lambda _: "1.0")
     monkeypatch.setitem(sys.modules, "rapidfuzz.fuzz", None)
     arguments = ["--prediction", "x", "--answer", "x", "--oracle"]
     code, report = score("--metric", "code_sim_indel", *arguments)
-    assert (code, report["oracle"]["score"]) == (0, None)
+    assert (code, report["score"], report["oracle"]["score"]) == (2, 1.0, None)
+    assert "not compared" in report["oracle"]["note"]
     assert "pip install" in report["oracle"]["note"]
     code, report = score("--metric", "count", *arguments)
-    assert (code, report["oracle"]["package"]) == (0, None)
+    assert (code, report["oracle"]["package"]) == (2, None)
+    assert "not compared" in report["oracle"]["note"]
 
 
 def test_another_number_is_exit_1(score: Score, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,11 +157,24 @@ def test_another_number_is_exit_1(score: Score, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_words_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    """A stranger's escapes and markup are shown, not obeyed."""
+    """A stranger's escapes and markup are shown, not obeyed; no line ends in a blank."""
     texts = ["--prediction", "\x1b[2J [red]x[/] y", "--answer", "x y"]
-    assert run(app, ["score", "--metric", "rouge_l", *texts, "--explain", "--oracle"]) == 0
+    assert run(app, ["score", "--metric", "qa_f1", *texts, "--explain", "--oracle"]) == 0
     shown = capsys.readouterr().out
     assert "\x1b" not in shown
     assert "\\x1b" in shown
     assert "[red]x" in shown
     assert "precision" in shown
+    assert shown.endswith("SQuAD's formula\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device")
+@pytest.mark.parametrize("where", [">/dev/full", ">&-"])
+@pytest.mark.parametrize("how", ["", "--json"])
+def test_no_room_for_the_answer(where: str, how: str) -> None:
+    """Standard output that is full or closed: one line and exit 2."""
+    command = f"score --metric count --prediction 5 --answer 5 {how} {where}"
+    shell = ["sh", "-c", f'"{sys.executable}" -m quasar {command}']
+    done = subprocess.run(shell, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "standard output" in done.stderr

@@ -1,5 +1,7 @@
 """LongBench's metrics, by examples: what each counts, and its oddities."""
 
+from typing import Any
+
 import pytest
 
 from quasar.errors import UsageError
@@ -49,6 +51,43 @@ def test_classification_walks_over_a_list_that_it_shortens() -> None:
     assert score("trec", "ab", ["abc"], all_classes=names) == 0.0
     with pytest.raises(UsageError, match="all_classes"):
         score("trec", "abc", ["abc"])
+
+
+EQUAL = {
+    "answer_exact": ("ANSWER: 42", "42"),
+    "choice": ("The correct answer is B", "B"),
+    "count": ("42", "42"),
+    "numeric": ("ANSWER: 42", "42"),
+    "retrieval": ("12", "Paragraph 12"),
+    "retrieval_zh": ("12", "段落12"),
+    "set_exact": ("ANSWER: ab, cd", "ab, cd"),
+    "set_f1": ("ANSWER: ab, cd", "ab, cd"),
+}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "classification": {"all_classes": ["42 cats", "dog"]},
+    "longbench": {"dataset": "triviaqa"},
+}
+
+
+@pytest.mark.parametrize("key", METRICS)
+def test_a_lone_text_is_one_answer(key: str) -> None:
+    """Not a list of its letters, to any metric."""
+    name = key.partition("@")[0]
+    if name.endswith("_zh"):
+        pytest.importorskip("jieba")
+    said, wanted = EQUAL.get(name, ("42 cats", "42 cats"))
+    options = OPTIONS.get(name, {})
+    worth = METRICS[name](said, [wanted], **options)
+    assert worth > 0.9
+    assert METRICS[key](said, wanted, **options) == worth
+
+
+def test_a_lone_text_for_a_data_set() -> None:
+    """One answer; but one class is no list of classes."""
+    assert score("triviaqa", "Paris", "Paris") == 1.0
+    assert score("trec", "abc", "abc", all_classes=["abc"]) == 1.0
+    with pytest.raises(UsageError, match="list of the names"):
+        score("trec", "abc", ["abc"], all_classes="abc")
 
 
 @pytest.mark.parametrize(
