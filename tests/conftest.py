@@ -12,8 +12,10 @@ from hypothesis import settings
 settings.register_profile("quasar", deadline=None)
 settings.load_profile("quasar")  # a loaded machine must not fail an example; pytest has a deadline
 
-UNCOUNTED = {"contract", "e2e", "faults", "packaging"}
+UNCOUNTED = {"contract", "e2e", "families", "faults", "packaging"}
 """Folders whose tests run other programs, or repeat what unit tests reach."""
+OF_TASKS = ("test_families_", "test_longbench", "test_metrics_", "test_packs", "test_ruler")
+"""Tests of task families and metrics, whose lines have no threshold."""
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Lines are counted in what runs in this process; elsewhere counting only costs time.
     """
     for item in items:
-        if UNCOUNTED.intersection(item.path.parts) or item.get_closest_marker("torch"):
+        where = UNCOUNTED.intersection(item.path.parts) or item.path.name.startswith(OF_TASKS)
+        if where or item.get_closest_marker("torch"):
             item.add_marker("no_cover")
     if os.environ.get("CI"):
         return

@@ -118,28 +118,6 @@ def test_model_containers_and_chain_take_part(tmp_path: Path, demo: Callable[...
     assert run("audit", str(tmp_path / "d")).code == 0
 
 
-@pytest.mark.nats
-@pytest.mark.torch
-@pytest.mark.timeout(600)
-def test_without_an_engine_the_rest_is_played(tmp_path: Path, demo: Callable[..., Result]) -> None:
-    """No tasks in code, said before and after; the model answers, nothing is downloaded."""
-    result = demo(DOCKER_HOST=f"unix://{tmp_path}/nowhere.sock")
-    assert result.code == 0, result
-    first, second, *_ = result.err.splitlines()
-    assert first.startswith("1 round of 5 tasks (factbook@1, hops@1) for 4 miners (extractive, ")
-    assert "reader:smollm2" in first
-    assert "minutes" in first
-    assert second.startswith("left out: code@1, for want of a container engine")
-    assert second in result.out
-    assert "to download" not in result.err
-    assert "SmolLM2-135M-Instruct behind reader:smollm2" in result.out
-    assert "for 5 answers it read" in result.out
-    seen = events(tmp_path / "d")
-    assert [e.sandbox for e in seen if isinstance(e, RunStarted)] == [None]
-    assert not [e for e in seen if isinstance(e, CodeExecuted)]
-    assert "CLEAN" in result.out
-
-
 @pytest.mark.parametrize("package", full.PACKAGES)
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     """Before anything is downloaded or played."""

@@ -75,7 +75,8 @@ def test_only_the_newest_streams_are_left(played: Played) -> None:
     retired = [line["volume"] for line in played.said if line["event"].endswith("stream-retired")]
     assert retired[: VOLUMES - 1] == list(range(1, VOLUMES))
     assert streams(played.state)[0] == retired[-1] + 1
-    assert len(streams(played.state)) <= 2, "the end may have come while a volume opened"
+    # The end may have come while a volume opened, and before the one before it was retired.
+    assert len(streams(played.state)) <= 3
     assert not [line for line in played.said if line["event"].endswith(("-kept", "n.failed"))]
 
 

@@ -26,7 +26,7 @@ from tests.nats_servers import Node, cluster, logins_of, serving
 pytestmark = [pytest.mark.anyio, pytest.mark.nats]
 
 STREAM = "Q-0000abcd-1"
-TURNS = int(os.environ.get("QUASAR_FAULT_TURNS", "2"))
+TURNS = int(os.environ.get("QUASAR_FAULT_TURNS", "1"))
 WRITERS = 4
 
 

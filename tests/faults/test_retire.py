@@ -32,7 +32,7 @@ from tests.faults.sealed_volumes import (
 
 pytestmark = [pytest.mark.anyio, pytest.mark.nats]
 
-TURNS = int(os.environ.get("QUASAR_FAULT_TURNS", "6"))
+TURNS = int(os.environ.get("QUASAR_FAULT_TURNS", "3"))
 
 
 @pytest.fixture

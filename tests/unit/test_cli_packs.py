@@ -47,11 +47,11 @@ def test_make_and_show_tell_the_same(quasar: Quasar, tmp_path: Path) -> None:
     shown = quasar("pack", "show", file, "--json")
     assert (made.code, made.err, made.out) == (0, "", shown.out)
     told = json.loads(shown.out)
-    assert (told["kind"], told["name"], told["units"]) == ("text", tmp_path.name, 2)
+    assert (told["kind"], told["name"], told["units"]) == ("text", "documents", 2)
     assert told["sha256"] == packs.install(file.read_bytes())
     words = quasar("pack", "show", file).out
     assert f"source = {told['sha256']}\n" in words
-    assert f"{tmp_path.name}: 2 units of text, {told['tokens']} tokens" in words
+    assert f"documents: 2 units of text, {told['tokens']} tokens" in words
 
 
 @pytest.mark.parametrize(
