@@ -51,7 +51,12 @@ async def open_sandbox(config: SandboxConfig | None = None) -> AsyncIterator[San
     Raises SandboxError where no engine answers or its walls do not stand, and MissingExtra
     without aiodocker.
     """
-    from quasar.sandbox.docker import open_docker  # the one driver of this version
+    from quasar.sandbox.docker import open_docker
+    from quasar.sandbox.pool import Pool
+    from quasar.sandbox.submissions import Submissions
 
-    async with open_docker(config or SandboxConfig()) as sandbox:
+    config = config or SandboxConfig()
+    async with open_docker(config) as driver:
+        sandbox = Submissions(driver, Pool(driver), config)
+        await sandbox.check()
         yield sandbox

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from quasar.sandbox.policy import DEFAULT_POLICY, LintPolicy
+
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Mebibytes = Annotated[int, Meta(ge=64, le=1 << 20)]
 Size = Annotated[int, Meta(ge=1, le=64 << 20)]
@@ -12,7 +14,8 @@ Size = Annotated[int, Meta(ge=1, le=64 << 20)]
 class SandboxConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Limits hold for each case; a case that reaches one ends with a typed outcome."""
 
-    driver: Literal["docker"] = "docker"
+    driver: Literal["auto", "docker", "bubblewrap"] = "auto"
+    """``auto``: Docker where an engine answers, else bubblewrap, else none."""
     engine: str | None = None
     """Address of the engine, such as ``unix:///run/docker.sock``; null searches for it."""
     image: str | None = None
@@ -30,6 +33,10 @@ class SandboxConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The longest returned value, as JSON."""
     log_bytes: Size = 1 << 16
     """How much of what the code prints is kept."""
+    policy: LintPolicy = DEFAULT_POLICY
+    """What is refused before it runs; ``NO_POLICY`` for nothing."""
+    pool: Annotated[int, Meta(ge=0, le=64)] = 2
+    """Cells that are started and wait for code."""
     owner: str = ""
     """Label ``quasar.owner`` of every container: the id of the log that this sandbox serves."""
     instance: str = ""

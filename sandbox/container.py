@@ -1,14 +1,13 @@
-"""One container: how it is walled in, and the frames to and from the runner inside."""
+"""A cell in a container: how it is walled in, and how its runner is spoken to."""
 
-import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import msgspec
 
+from quasar.sandbox.cell import Cell, Gone, last_line
 from quasar.sandbox.config import SandboxConfig
-from quasar.sandbox.engine import CALL_S, call, status_of
+from quasar.sandbox.engine import call, status_of
 from quasar.sandbox.errors import SandboxError
 from quasar.sandbox.program import ENVIRONMENT, command
 
@@ -19,11 +18,6 @@ if TYPE_CHECKING:
 RUNNER_MIB = 64
 """Memory of the runner, beside what the code may take."""
 STDOUT = 1
-HEADER_BYTES = 1 << 16
-
-
-class Gone(Exception):
-    """The runner's stream ended: the container is no more."""
 
 
 def specification(config: SandboxConfig, image: str, labels: dict[str, str]) -> dict[str, Any]:
@@ -67,25 +61,24 @@ def specification(config: SandboxConfig, image: str, labels: dict[str, str]) -> 
     }
 
 
-class Container:
-    """Created, attached, started; then one request and one answer at a time; then removed."""
+class Container(Cell):
+    """A cell in a container. Attached before it starts: not a byte is missed."""
 
-    def __init__(self, docker: "Docker", name: str, largest: int) -> None:
-        """``largest``: bytes of the longest result and the longest prints together."""
+    def __init__(self, docker: "Docker", name: str, body: dict[str, Any], largest: int) -> None:
+        """``body``: its specification. ``largest``: see Cell."""
+        super().__init__(largest)
         self.name = name
-        self.hello: dict[str, Any] = {}
         self._handle: Any = docker.containers.container(name)
         self._docker = docker
-        self._largest = largest + HEADER_BYTES
+        self._body = body
         self._stands_back = False
         self._stream: Stream | None = None
-        self._read = bytearray()
         self._complaints = bytearray()
 
-    async def start(self, body: dict[str, Any]) -> None:
-        """Until the runner says hello. Attached before the start: not a byte is missed."""
+    async def start(self) -> None:
+        """See Cell."""
         with call("create a container"):
-            await self._docker.containers.create(body, name=self.name)
+            await self._docker.containers.create(self._body, name=self.name)
         with call("attach to a container"):
             stream = self._handle.attach(stdin=True, stdout=True, stderr=True)
             self._stream = await stream.__aenter__()
@@ -99,58 +92,20 @@ class Container:
                 raise SandboxError(f"the runner did not start: {self.complaint()}") from error
             raise
 
-    async def send(self, body: bytes) -> None:
-        """One frame to the runner. Raises Gone where the container is no more."""
+    async def _write(self, data: bytes) -> None:
         assert self._stream is not None
-        try:
-            with anyio.fail_after(CALL_S):
-                await self._stream.write_in(struct.pack(">I", len(body)) + body)
-        except TimeoutError:
-            raise SandboxError(f"a container took no request within {CALL_S:g} s") from None
-        except Exception as error:  # an assertion or an OSError, by how the stream ended
-            raise Gone from error
+        await self._stream.write_in(data)
 
-    async def receive(self, kind: str) -> tuple[dict[str, Any], bytes]:
-        """The next frame: the runner's header and the bytes behind it. Raises Gone at the end.
-
-        Raises SandboxError for a frame of another kind, or longer than any can be.
-        """
-        frame = await self._frame()
-        head, _, rest = frame.partition(b"\0")
-        header: dict[str, Any] = msgspec.json.decode(head, type=dict[str, Any])
-        if header["kind"] != kind:
-            reason = header.get("reason", f"{header['kind']} instead of {kind}")
-            raise SandboxError(f"the runner cannot wall a case in: {reason}")
-        return header, rest
-
-    async def _frame(self) -> bytes:
-        """Taken from the buffer once it is whole, so a caller may give up waiting and come back."""
-        await self._fill(4)
-        size = struct.unpack_from(">I", self._read)[0]
-        if size > self._largest:
-            raise SandboxError(f"the runner sent a frame of {size} bytes: stop and report this")
-        await self._fill(4 + size)
-        frame = bytes(self._read[4 : 4 + size])
-        del self._read[: 4 + size]
-        return frame
-
-    async def _fill(self, size: int) -> None:
-        """Read until the buffer holds so many bytes."""
+    async def _read(self) -> bytes:
         assert self._stream is not None
-        while len(self._read) < size:
-            try:
-                message = await self._stream.read_out()
-            except Exception as error:  # reset, closed: by how the engine ended
-                raise Gone from error
-            if message is None:
-                raise Gone
+        while (message := await self._stream.read_out()) is not None:
             if message.stream == STDOUT:
-                self._read += message.data
-            else:
-                self._complaints = (self._complaints + message.data)[-2000:]
+                return message.data
+            self._complaints = (self._complaints + message.data)[-2000:]
+        return b""
 
     async def stand_back(self) -> None:
-        """From now on the processor goes to others first, where there is not enough for all."""
+        """See Cell."""
         if not self._stands_back:
             self._stands_back = True
             with suppress(SandboxError), call("update a container"):  # a courtesy, no wall
@@ -159,12 +114,11 @@ class Container:
                 )
 
     def complaint(self) -> str:
-        """The last line that the runner wrote to stderr."""
-        lines = self._complaints.decode("utf-8", "replace").split("\n")
-        return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "no reason")
+        """See Cell."""
+        return last_line(bytes(self._complaints))
 
     async def was_out_of_memory(self) -> bool:
-        """Whether the kernel ended the container. Raises SandboxError where it is not there."""
+        """See Cell."""
         with call("look at a container that ended"):
             state = (await self._handle.show())["State"]
         if state.get("Status") in {"removing", "dead"}:
@@ -172,7 +126,7 @@ class Container:
         return bool(state.get("OOMKilled"))
 
     async def remove(self) -> None:
-        """Kill and delete, whatever it does; not even a cancelled caller leaves it behind."""
+        """See Cell."""
         with anyio.CancelScope(shield=True):
             try:
                 await self._delete()

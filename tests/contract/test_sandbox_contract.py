@@ -288,7 +288,7 @@ async def test_a_case_that_kills_its_container_each_time_has_crashed() -> None:
 @pytest.mark.anyio
 async def test_a_silent_runner_is_ended_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """The host's clock stands behind the runner's: the case is late, the rest starts anew."""
-    monkeypatch.setattr("quasar.sandbox.docker.GRACE_S", -19.0)  # the host gives up first
+    monkeypatch.setattr("quasar.sandbox.submissions.GRACE_S", -19.0)  # the host gives up first
     async with open_sandbox(SandboxConfig(timeout_s=20)) as sandbox:
         late, after = await sandbox.run(SLEEP, "f", [[15], [0]])
     assert (late.status, late.execution_time_ms, after.output) == ("timeout", 20_000, 0)
