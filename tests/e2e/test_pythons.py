@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from tests.e2e import code_points
 from tests.e2e.test_python_314 import VECTORS, lines, recorded
 from tests.faults import hostile_lines, hostile_runs
 from tests.unit.cli_archive import record
@@ -35,6 +36,7 @@ HOSTILE = (
     "epoch of the far future",
 )
 """Lines that libraries refuse, each Python's in its own way."""
+CHARACTERS = "f83bd90669a0f907908f65e679b70201505075c9f427ede62b5eadf0a164cb69"
 
 
 def find(version: str) -> str | None:
@@ -143,3 +145,11 @@ def test_tasks_do_not_depend_on_the_python(version: str) -> None:
     command = [str(python_with_core(version)), "-W", "error", "-c", PIN, *pinned]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
     assert json.loads(done.stdout) == pinned
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("version", ["this", *VERSIONS])
+def test_characters_do_not_depend_on_the_python(version: str) -> None:
+    """What the metrics see in each character of Unicode 14 has one digest."""
+    python = sys.executable if version == "this" else str(python_with_core(version))
+    assert lines(python, code_points.__file__) == [CHARACTERS]

@@ -11,6 +11,8 @@ from tests.e2e.programs import free_port, newest_volume, run, subnet, write_poli
 from tests.packaging.test_readme import block
 
 SECTION = "Validator and miner on one machine"
+SOON = {"round_every_blocks = 75 ": "round_every_blocks = 20 "}
+"""A local chain makes four blocks a second."""
 
 
 @pytest.mark.nats
@@ -18,7 +20,7 @@ def test_validator_and_miner_on_one_machine(tmp_path: Path) -> None:
     """At most 8 lines, and at their end stands a clean audit that names the validator."""
     commands = block(SECTION)
     assert len(commands.splitlines()) <= 8
-    rounds = f"--once 1 --policy '{write_policy(tmp_path)}'"
+    rounds = f"--once 1 --policy '{write_policy(tmp_path, **SOON)}'"
     commands = commands.replace("9944", str(free_port())).replace("--once 1", rounds)
     assert rounds in commands
     commands = commands.replace("8091", str(free_port()))

@@ -28,6 +28,9 @@ from tests.e2e.programs import (
 
 pytestmark = pytest.mark.nats
 
+SOON = {"round_every_blocks = 75 ": "round_every_blocks = 20 "}
+"""A mock chain makes four blocks a second."""
+
 
 @pytest.fixture(autouse=True)
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +117,7 @@ def test_mock_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The miner may come first; nothing but the archive is left."""
     monkeypatch.chdir(tmp_path)
     port = free_port()
-    policy = str(write_policy(tmp_path))
+    policy = str(write_policy(tmp_path, **SOON))
     miner = ["mine", *mock("--axon.port", "0", "--json", port=port)]
     with running(QUASAR, miner, tmp_path / "miner.log") as process:
         validator = mock("--once", "1", "--policy", policy, "--json", port=port)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.packaging.test_imports import HEAVY
 
+ROOT = "1a7c66d89eef253a961dce388e8acae3a542861974df1add16b644f5bbc67afd"
 AUDIT = """
 import sys
 
@@ -38,10 +39,19 @@ def audit(python: str, cwd: Path) -> tuple[dict[str, object], set[str]]:
 
 
 def test_the_core_audits_the_sample(core_python: Path, tmp_path: Path) -> None:
-    """In an empty environment and offline the sample log is clean."""
+    """In an empty environment and offline every decision of the released sample is recomputed.
+
+    Nothing in it ever changes.
+    """
     report, _ = audit(str(core_python), tmp_path)
     assert report["result"] == "clean"
     assert report["first_divergence"] is None
+    assert (report["checkpoint_root"], report["events"]) == (ROOT, 4166)
+    decisions, scores = report["decisions"], report["scores"]
+    assert isinstance(decisions, dict)
+    assert isinstance(scores, dict)
+    assert decisions["checked"] == decisions["equal"] == 1923
+    assert scores["checked"] == scores["equal"] == 876
 
 
 def test_an_audit_imports_nothing_heavy(tmp_path: Path) -> None:
