@@ -82,7 +82,7 @@ def play_into(
         while not assigned(home / "out", round_):
             assert process.poll() is None, (work / "validator.log").read_text()
             assert time.monotonic() < end
-            time.sleep(0.02)
+            time.sleep(0.2)
         interrupt(process, number)
         process.wait(30)
 

@@ -70,7 +70,7 @@ def kill_after(text: str, size: int, arguments: list[str], work: Path) -> None:
     with running(QUASAR, arguments, work / "validator.log") as process:
         while not (volumes_of(work / "out") and _holds(newest_volume(work / "out"), text, size)):
             assert process.poll() is None, (work / "validator.log").read_text()
-            time.sleep(0.05)
+            time.sleep(0.2)
         interrupt(process, signal.SIGKILL)
 
 

@@ -38,7 +38,7 @@ def stop_in_a_round(arguments: list[str], work: Path, number: signal.Signals) ->
         while not is_answering(archive):
             assert process.poll() is None
             assert time.monotonic() < end
-            time.sleep(0.02)
+            time.sleep(0.1)
         interrupt(process, number)
         out, _ = process.communicate(timeout=30)
         return Result(process.returncode, out.decode(), "")

@@ -155,7 +155,7 @@ class Watcher:
         while not self.count(tag):
             assert process.poll() is None, "the validator ended"
             assert time.monotonic() < limit, "no row comes"
-            time.sleep(0.01)
+            time.sleep(0.03)
 
 
 @pytest.mark.timeout(240)
