@@ -72,6 +72,8 @@ from quasar.events.receipt import (
     statement_bytes,
 )
 from quasar.log.archive import ArchiveLog, ArchiveWriter
+from quasar.rules.executed import code_digest, runs_twice
+from quasar.rules.judging import Asked
 from quasar.rules.machine import Recorded
 from quasar.rules.plan import PlannedTask, plan_tasks, runs_code
 from quasar.rules.policy import parse
@@ -100,6 +102,9 @@ class Generator:
         self._hotkeys = sorted(self._miners)
         self._counters = dict.fromkeys(self._hotkeys, 0)
         self._receipts: dict[str, str] = {}
+        self._seed = b""
+        self._codes: dict[tuple[int, str], str] = {}
+        """Task and hotkey to the digest of the program, of the newest round."""
         self._quoted: SignedCheckpoint | None = None
         self._outputs: dict[str, Blob] = {}
         neurons = [Neuron(uid=0, hotkey=MADE.hotkey.ss58_address, endpoint=None)]
@@ -166,8 +171,8 @@ class Generator:
         )
         self.append("task-sampler", opening, opened)
         cause = self.observe(beacon, 0)
-        seed = round_seed(self._secrets.secret(number), block_hash(beacon))
-        tasks = list(plan_tasks(seed, self._policy))
+        self._seed = round_seed(self._secrets.secret(number), block_hash(beacon))
+        tasks = list(plan_tasks(self._seed, self._policy))
         assigned = list(self._assign(number, tasks, cause))
         last = 0
         for at, sampled, event in sorted(assigned, key=lambda a: named(a[0])):
@@ -254,7 +259,9 @@ class Generator:
         """Right, or partly so, as the miner's skill goes."""
         draw = Draw(bytes.fromhex(assigned.commitment), "answer")
         if runs_code(task.mix.family):
-            return f"```python\ndef f(x):\n    return {assigned.commitment[:8]!r}\n```"
+            code = f"def f(x):\n    return {assigned.commitment[:8]!r}"
+            self._codes[task.task, assigned.hotkey] = code_digest(code)
+            return f"```python\n{code}\n```"
         expected = self._known.answer(task, assigned.hotkey)
         right = draw.below(100) < miner.skill
         words = expected.split()
@@ -282,7 +289,8 @@ class Generator:
         for task in tasks:
             if runs_code(task.mix.family):
                 for hotkey in self._hotkeys:
-                    self.append("sandbox-executor", at, self._executed(number, task, hotkey))
+                    ran = self._executed(number, task, hotkey)
+                    self.append("sandbox-executor", at, ran)
 
     def _send(self, epoch: int) -> None:
         """WeightSetter brings the epoch's row on chain, if there is one."""
@@ -300,23 +308,31 @@ class Generator:
 
     def _executed(self, number: int, task: PlannedTask, hotkey: str) -> CodeExecuted:
         """Most programs return what others do too; one in twenty is right, and has its own."""
-        expected = msgspec.json.decode(self._known.answer(task, hotkey))
+        hidden = self._known.hidden(
+            Asked(task, self._policy.bucket(task.mix.bucket).tokens, hotkey)
+        )
         right = int(named(number, task.task, hotkey)[:8], 16) % 20 == 0
         cases = [
             CaseOutcome(
                 status="ok",
+                input=digest,
                 output=self._output(msgspec.json.encode(value if right else i)),
                 execution_time_ms=3,
+                cpu_time_ms=2,
             )
-            for i, value in enumerate(expected)
+            for i, (digest, value) in enumerate(zip(hidden.inputs, hidden.expected, strict=True))
         ]
         return CodeExecuted(
             round=number,
             task=task.task,
             hotkey=hotkey,
+            code=self._codes[task.task, hotkey],
             cases=cases,
+            again=cases if runs_twice(self._seed, task.task, hotkey) else None,
+            driver="docker",
             image=named("image"),
             layers=[named("layer")],
+            python="3.11.7",
         )
 
     def _output(self, data: bytes) -> Blob:

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import audit_families
-import msgspec
 from made_validator import MadeValidator
 
 from quasar.config import load_policy
 from quasar.events import AnyEvent
 from quasar.events.signing import Signer
 from quasar.log.blobs import FolderBlobs
-from quasar.rules.judging import Asked, LocalJudge, Reply, metric, program_metric
+from quasar.rules.executed import Hidden
+from quasar.rules.judging import Asked, LocalJudge, Reply, metric
 from quasar.rules.machine import Recorded, Rule
 from quasar.rules.plan import PlannedTask
 
@@ -66,7 +66,9 @@ class Known(LocalJudge):
     """A judge that makes each reference once: the miners of this game look there too."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._answers: dict[tuple[bytes, str], str] = {}
+        self._hidden: dict[tuple[bytes, str], Hidden] = {}
 
     def answer(self, task: PlannedTask, hotkey: str) -> str:
         """The reference answer."""
@@ -78,6 +80,7 @@ class Known(LocalJudge):
     def forget(self) -> None:
         """At the end of a round."""
         self._answers.clear()
+        self._hidden.clear()
 
     def accuracies(self, replies: Sequence[Reply]) -> Sequence[float]:
         return [
@@ -85,9 +88,11 @@ class Known(LocalJudge):
             for asked, answer in replies
         ]
 
-    def passed(self, asked: Asked, outputs: Sequence[bytes | None]) -> float:
-        expected = msgspec.json.decode(self.answer(asked.task, asked.hotkey))
-        return program_metric(asked.task.metric)(outputs, expected)
+    def hidden(self, asked: Asked) -> Hidden:
+        key = asked.task.seed, asked.hotkey
+        if key not in self._hidden:
+            self._hidden[key] = super().hidden(asked)
+        return self._hidden[key]
 
 
 class Miner(NamedTuple):

@@ -22,6 +22,7 @@ from quasar.events.envelope import Draft as Draft
 from quasar.events.envelope import Envelope as Envelope
 from quasar.events.execution import CaseOutcome as CaseOutcome
 from quasar.events.execution import CodeExecuted as CodeExecuted
+from quasar.events.execution import CodeExecuted1 as CodeExecuted1
 from quasar.events.execution import ExecutionAbandoned as ExecutionAbandoned
 from quasar.events.faults import Fault as Fault
 from quasar.events.finding import FindingNoted as FindingNoted

@@ -9,7 +9,7 @@ from quasar.events.answer import (
 )
 from quasar.events.base import Event, Kind
 from quasar.events.chain import BlockObserved, HyperparametersObserved, MetagraphObserved
-from quasar.events.execution import CodeExecuted, ExecutionAbandoned
+from quasar.events.execution import CodeExecuted, CodeExecuted1, ExecutionAbandoned
 from quasar.events.finding import FindingNoted
 from quasar.events.log import (
     LogClosed,
@@ -77,6 +77,7 @@ ValidatorEvent = (
     | SubmissionReceived
     | RoundSealed
     | RoundRevealed
+    | CodeExecuted1
     | CodeExecuted
     | ExecutionAbandoned
     | AnswerScored

@@ -13,16 +13,17 @@ from quasar.events.base import Event
 from quasar.events.catalogue import AnyEvent
 from quasar.events.envelope import decode, encode_event
 from quasar.events.envelope import same_decision as same_bytes
+from quasar.events.execution import CodeExecuted1, newer_execution
 
 Upcaster = Callable[[Any], Event]
 """Takes an event of its class; gives it as the next version, every field set."""
 
-UPCASTERS: dict[type[Event], Upcaster] = {}
-"""Older class to the step to its next version. Empty: no released event has a second one."""
+UPCASTERS: dict[type[Event], Upcaster] = {CodeExecuted1: newer_execution}
+"""Older class to the step to its next version."""
 
 
 def newest(event: AnyEvent) -> AnyEvent:
-    """The event as rules know it. Ask ``UPCASTERS`` first: without it there is nothing to do."""
+    """The event as rules know it."""
     found: Any = event
     while (step := UPCASTERS.get(type(found))) is not None:
         found = step(found)
@@ -33,8 +34,6 @@ def same_decision(ours: bytes, stored: bytes) -> bool:
     """Whether two lines hold the same decision, the stored one perhaps in an older schema."""
     if same_bytes(ours, stored):
         return True
-    if not UPCASTERS:
-        return False
     a, b = decode(ours), decode(stored)
     same = encode_event(newest(a.event)) == encode_event(newest(b.event))
     return same and (a.actor, a.cause) == (b.actor, b.cause)

@@ -300,6 +300,8 @@ class Audit:
         if due and self._read_all:
             left.append(f"{due} decisions that were still due when the log ended")
         left += self._decisions.withheld.words()
+        if older := self._decisions.executions.older:
+            left.append(f"{older} programs: their records are too old to say what ran")
         if skipped := self._lifecycle.skipped:
             left.append(f"skipped rounds: {skipped}, for reasons that only the log gives")
         return left

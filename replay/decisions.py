@@ -20,11 +20,12 @@ from quasar.events import (
 )
 from quasar.events.blobs import Blobs
 from quasar.events.envelope import encode_event
+from quasar.replay.executions import ExecutionCheck
 from quasar.replay.finding import LEVELS, Finding, Level, Tally
 from quasar.replay.sample import Full, every
 from quasar.replay.withheld import WithheldRounds
 from quasar.rules.closing import ClosingState
-from quasar.rules.judging import Judge
+from quasar.rules.judging import Judge, LocalJudge
 from quasar.rules.machine import Recorded, Rule
 from quasar.rules.sampling import SamplingRule, Unrevealed
 from quasar.rules.scoring import ScoringRule
@@ -107,7 +108,9 @@ class DecisionCheck:
         self._full, self._blobs = full, blobs
         self.withheld = WithheldRounds(RevealedSecrets(secrets))
         sampling = Player(SamplingRule(self.withheld), blobs)
+        judge = judge or LocalJudge()
         self._scorer = ScoringRule(judge, noting=full is every)
+        self.executions = ExecutionCheck(judge, blobs)
         scoring, weights = Player(self._scorer, blobs), Player(WeightRule(), blobs)
         self._by_level: dict[Level, Player] = {
             "tasks": sampling,
@@ -142,6 +145,8 @@ class DecisionCheck:
         taken = isinstance(seen.event, _PLAYED) and not self._judged(seen.event.round)
         decision = type(seen.event).kind is Kind.DECISION and level_of(seen.event) in self._levels
         taken_too = isinstance(seen.event, FindingNoted) and not self.noting
+        if isinstance(seen.event, CodeExecuted) and not taken and "scores" in self._levels:
+            self._check_run(seen, seen.event)
         if decision and not (taken and isinstance(seen.event, _SCORES)) and not taken_too:
             self._compare(seen)
         for level, player in self._by_level.items():
@@ -161,6 +166,11 @@ class DecisionCheck:
                     self._expected[event.slot] = Expected(
                         encode_event(event), event, actor, seen.seq, place
                     )
+
+    def _check_run(self, seen: Recorded, run: CodeExecuted) -> None:
+        reason = self.executions.feed(run, self._by_level["scores"].state)
+        if reason is not None:
+            self._report(seen, "scores", reason)
 
     def carry(self, state: ClosingState) -> None:
         """Put the states of the deciding actors there."""

@@ -16,6 +16,7 @@ from quasar.events import (
     TaskAssigned,
     TaskSampled,
 )
+from quasar.rules.executed import is_older
 from quasar.rules.machine import Recorded
 from quasar.rules.plan import runs_code
 
@@ -59,6 +60,8 @@ class DeliveryCheck:
 
     def __init__(self) -> None:
         self._rounds: dict[int, Round] = {}
+        self._newer = False
+        """Whether a record of a run has what the second schema brought."""
 
     def feed(self, seen: Recorded, run: int, skew_ms: int) -> str | None:
         """What is wrong with this event. ``run``: the newest; ``skew_ms``: what clocks may err."""
@@ -132,9 +135,16 @@ class DeliveryCheck:
             return "a program ran that did not come in time"
         if seen.envelope.cause != current.revealed:
             return "a program ran from another event than its round's reveal"
-        if isinstance(execution, ExecutionAbandoned) and execution.fault is not Fault.SANDBOX:
+        if isinstance(execution, CodeExecuted):
+            return self._age(execution)
+        if execution.fault is not Fault.SANDBOX:
             return "a program that did not run is the sandbox's failure, and nobody else's"
         return None
+
+    def _age(self, run: CodeExecuted) -> str | None:
+        """No program writes the first schema behind the second: it could not have read it."""
+        self._newer = self._newer or not is_older(run)
+        return "an older record than one before it" if self._newer and is_older(run) else None
 
 
 def _answered(

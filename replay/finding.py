@@ -60,6 +60,16 @@ class Pending(Struct, frozen=True, kw_only=True):
     newest: int | None = None
 
 
+class DifferingCase(Struct, frozen=True, kw_only=True):
+    """A hidden case that passes in one of two runs."""
+
+    case: int
+    """From 0."""
+    recorded: str
+    """``passed``, ``other value``, or the status of a case that returned none."""
+    here: str
+
+
 class Differing(Struct, frozen=True, kw_only=True):
     """A recorded program that passed other cases when it ran again."""
 
@@ -72,6 +82,9 @@ class Differing(Struct, frozen=True, kw_only=True):
     recorded: int
     """Cases that it passed, as recorded."""
     here: int
+    other_image: bool
+    """Whether its record names other layers than it ran in here."""
+    where: list[DifferingCase]
     volume: int | None = None
 
 
@@ -80,9 +93,22 @@ class Reexecution(Struct, frozen=True, kw_only=True):
 
     programs: int
     equal: int
+    """Of the programs, those of which every case passes or fails as recorded."""
     differing: int
+    cases: int
+    cases_equal: int
+    """Of the cases, those that pass or fail as recorded."""
+    unsteady: int
+    """Programs that gave another value, or failed by themselves in another way, than recorded:
+    they may draw lots. Most fail either way, and so are equal."""
+    contradictory: int
+    """Programs whose two recorded runs contradict each other, which the rules score 0."""
     other_images: int
     """Recorded in another image than they ran in here."""
+    other_drivers: int
+    """Recorded under another driver than they ran under here."""
+    other_limits: int
+    """Of rounds whose policy gives programs other limits than they had here."""
     complete: bool
     """False where the log broke off before its end."""
     listed: list[Differing]

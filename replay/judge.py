@@ -5,10 +5,10 @@ from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
-from quasar.benchmarks.family import Json
-from quasar.replay.work import Answers, Programs, Task
+from quasar.replay.work import Answers, Programs, Task, hidden_in
 from quasar.replay.workers import Workers
-from quasar.rules.judging import Asked, LocalJudge, Reply, metric, program_metric
+from quasar.rules.executed import Hidden
+from quasar.rules.judging import Asked, LocalJudge, Reply, metric
 
 _ANSWERS = 32
 """In a portion: a reference answer takes up to a millisecond, and nobody should wait for long."""
@@ -24,9 +24,11 @@ class SharedJudge:
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
-        self._expected: dict[tuple[bytes, str], list[Json] | None] = {}
-        """What programs must return that were announced, and are not asked for yet; None while
-        that is being made."""
+        self._announced: dict[tuple[bytes, str], bytes | None] = {}
+        """Hidden cases of programs that are not asked for yet, as they came; None while they are
+        being made."""
+        self._local = LocalJudge()
+        self._last: tuple[tuple[bytes, str], Hidden] | None = None
 
     def accuracies(self, replies: Sequence[Reply]) -> Sequence[float]:
         portions = []
@@ -46,26 +48,29 @@ class SharedJudge:
         ]
         for portion in reversed(portions):  # the one that comes last is done first
             for hotkey in portion.hotkeys:
-                self._expected[portion.task.seed, hotkey] = None
+                self._announced[portion.task.seed, hotkey] = None
             self._workers.submit(portion, partial(self._arrived, portion), soon=True)
         self._workers.turn()
-        while len(self._expected) > _ANNOUNCED:
-            self._expected.pop(next(iter(self._expected)))
+        while len(self._announced) > _ANNOUNCED:
+            self._announced.pop(next(iter(self._announced)))
 
-    def passed(self, asked: Asked, outputs: Sequence[bytes | None]) -> float:
+    def hidden(self, asked: Asked) -> Hidden:
         key = asked.task.seed, asked.hotkey
-        if key not in self._expected:
-            return LocalJudge().passed(asked, outputs)
-        self._workers.until(lambda: self._expected[key] is not None)
-        expected = self._expected.pop(key)
-        assert expected is not None
-        return program_metric(asked.task.metric)(outputs, expected)
+        if self._last is not None and self._last[0] == key:
+            return self._last[1]
+        if key not in self._announced:
+            return self._local.hidden(asked)
+        self._workers.until(lambda: self._announced[key] is not None)
+        result = self._announced.pop(key)
+        assert result is not None
+        self._last = key, hidden_in(result)
+        return self._last[1]
 
-    def _arrived(self, portion: Programs, results: Sequence[list[Json]]) -> None:
-        for hotkey, expected in zip(portion.hotkeys, results, strict=True):
+    def _arrived(self, portion: Programs, results: Sequence[bytes]) -> None:
+        for hotkey, result in zip(portion.hotkeys, results, strict=True):
             key = portion.task.seed, hotkey
-            if key in self._expected:
-                self._expected[key] = expected
+            if key in self._announced:
+                self._announced[key] = result
 
 
 def _task(asked: Asked) -> Task:

@@ -1,5 +1,6 @@
 """The sections of a report page below its verdict."""
 
+from quasar.replay.execution_words import execution_words
 from quasar.replay.finding import LISTED, Finding
 from quasar.replay.finding_words import finding_words
 from quasar.replay.page_figures import figures
@@ -22,6 +23,7 @@ AT_ONCE = 20
 SECTIONS = {
     "signer": "Who signed",
     "checked": "What was checked",
+    "executed": "Programs run again",
     "not-checked": "Not checked",
     "assumed": "Assumed",
     "disputes": "Disputes",
@@ -80,6 +82,15 @@ def what_was_checked(page: AuditPage) -> Html:
     if report.sample is not None:
         proved += [tag("p", "Rounds were judged in full by lot:"), _list(words(report.sample))]
     return _section("checked", tag("div", table, class_="scroll", tabindex=0), *proved)
+
+
+def run_again(page: AuditPage) -> Html:
+    """What recorded programs do on the auditor's machine."""
+    found = page.report.execution
+    if found is None:
+        return _section("executed", tag("p", "None: the audit was not asked to run any."))
+    apart = "Apart from the verdict: a machine of another kind may come to other results."
+    return _section("executed", tag("p", apart), _list(list(execution_words(found))))
 
 
 def what_was_not(page: AuditPage) -> Html:
@@ -213,14 +224,15 @@ def how_to_repeat(page: AuditPage) -> Html:
         if page.volumes > 1
         else ""
     )
+    again = ", but for what programs did that ran again" if page.report.execution else ""
     return _section(
         "repeat",
         tag("p", "Anybody who has the log can run the same audit again:"),
         block(f"pip install quasar-subnet=={page.program}\n{page.command}"),
         tag(
             "p",
-            "With the same version and the same log it writes this page again, byte for byte. The "
-            f"log it is of has this name, size and Merkle root (RFC 6962).{before}",
+            "With the same version and the same log it writes this page again, byte for byte"
+            f"{again}. The log it is of has this name, size and Merkle root (RFC 6962).{before}",
         ),
         _facts(tied),
         *note,

@@ -10,7 +10,7 @@ from quasar.replay.page_data import Board
 
 ASSUMED = {
     "carried_state": "the state that this volume brings along from the one before it",
-    "code_verdicts": "verdicts of programs that the sandbox ran; they were not run again",
+    "code_verdicts": "verdicts of programs, by what they returned when the validator ran them",
     "findings": "findings about miners, which a sample takes as recorded",
     "metagraphs_without_chain": "lists of registered miners, as the log gives them",
     "unsampled_rounds": "rounds outside of the sample, whose scores were taken as recorded",

@@ -7,33 +7,37 @@ knows no sandbox.
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import anyio
-import msgspec
 
 from quasar.errors import Damaged
-from quasar.events import CodeExecuted
+from quasar.events import CodeExecuted, PolicyAdopted
 from quasar.events.blobs import Blobs
-from quasar.events.execution import CaseOutcome
+from quasar.events.envelope import decode
 from quasar.log import Log
-from quasar.metrics.program import passed_cases
+from quasar.replay.agreement import End, compared, contradict, here_end, recorded_end
 from quasar.replay.finding import LISTED, Differing, Reexecution
 from quasar.replay.reading import Progress, Reading
+from quasar.replay.revealed import up_to
 from quasar.replay.sample import Full, every
+from quasar.rules.executed import contradicts
 from quasar.rules.execution import SUBSCRIBES, ExecutionState, Job, evolve
 from quasar.rules.machine import Recorded
+from quasar.rules.policy import recorded_policy
+from quasar.rules.policy_sections import Execution
 
 PARALLEL = 4
 """Programs that run at the same time."""
+_POLICY = b'{"key":"policy.'
 
 
 class Ran(Protocol):
     """What one case came to."""
 
     @property
-    def success(self) -> bool:
-        """Whether there is an output."""
+    def status(self) -> str:
+        """As ``CaseOutcome.status``."""
         ...
 
     @property
@@ -52,29 +56,61 @@ class Executor(Protocol):
         ...
 
 
+class Here(NamedTuple):
+    """What programs run in here, to count those that were recorded in something else."""
+
+    driver: str | None = None
+    layers: Sequence[str] = ()
+    limits: Execution | None = None
+
+
+class Submission(NamedTuple):
+    """A recorded run of a program."""
+
+    seq: int
+    run: CodeExecuted
+    job: Job
+    limits: Execution | None
+    """Of the round's policy."""
+    contradictory: bool
+    """Whether it ran twice, and contradicted itself."""
+
+
+async def newest_limits(logs: Sequence[Log]) -> Execution | None:
+    """What the newest policy of some volumes lets programs use; None where it does not say.
+
+    For volumes that an audit found whole. Raises CannotJudge for a policy that is not known here.
+    """
+    limits = None
+    for log in logs:
+        async for _, line in up_to(log, await log.head()):
+            if line.startswith(_POLICY) and isinstance(event := decode(line).event, PolicyAdopted):
+                limits = recorded_policy(log.blobs.get(event.toml)).execution
+    return limits
+
+
 async def reexecute(
     logs: Sequence[Log],
     executor: Executor,
+    here: Here = Here(),  # noqa: B008 - it cannot change
     *,
-    layers: Sequence[str] = (),
     full: Full = every,
     progress: Progress | None = None,
 ) -> Reexecution:
     """Run every recorded program of some volumes again.
 
-    ``layers``: the executor's image, to count programs that ran in another one. ``full``: of which
-    rounds. Stops where an event does not follow from those before it, which an audit names.
-    Raises what the executor does.
+    ``full``: of which rounds. Stops where an event does not follow from those before it, which an
+    audit names. Raises what the executor does.
     """
-    again = _Again(executor, layers)
+    again = _Again(executor, here)
     for volume, log in enumerate(logs, 1):
         again.volume = volume if len(logs) > 1 else None
-        programs = _programs(log, full, progress)
+        programs = _submissions(log, full, progress)
         async with aclosing(programs), anyio.create_task_group() as tasks:
             try:
-                async for seen, job in programs:
-                    await again.limiter.acquire_on_behalf_of(job.key)
-                    tasks.start_soon(again.run, seen, job, log.blobs)
+                async for submission in programs:
+                    await again.limiter.acquire_on_behalf_of(submission.job.key)
+                    tasks.start_soon(again.run, submission, log.blobs)
             except Damaged:
                 again.complete = False
         if not again.complete:
@@ -82,58 +118,92 @@ async def reexecute(
     return again.result()
 
 
-async def _programs(
+async def _submissions(
     log: Log, full: Full, progress: Progress | None
-) -> AsyncGenerator[tuple[Recorded, Job], None]:
+) -> AsyncGenerator[Submission, None]:
     """Recorded executions with what was executed. Raises Damaged."""
     state = ExecutionState()
     async with aclosing(Reading(log, progress).events()) as events:
         async for seen in events:
             try:
-                job = _job(state, seen)
+                found = _submission(state, seen)
                 if type(seen.event) in SUBSCRIBES:
                     state = evolve(state, seen, log.blobs)
             except (LookupError, AssertionError, ValueError, ArithmeticError):
                 raise Damaged(seen.seq, "does not follow from what is before it") from None
-            if job is not None and full(job.key[0]):
-                yield seen, job
+            if found is not None and full(found.run.round):
+                yield found
 
 
-def _job(state: ExecutionState, seen: Recorded) -> Job | None:
-    match seen.event:
-        case CodeExecuted(round=number, task=task, hotkey=hotkey):
-            return state.open.get((number, task, hotkey))
-    return None
+def _submission(state: ExecutionState, seen: Recorded) -> Submission | None:
+    if not isinstance(run := seen.event, CodeExecuted):
+        return None
+    job = state.open.get((run.round, run.task, run.hotkey))
+    if job is None:
+        return None
+    limits = state.scoring.rounds[run.round].policy.execution
+    return Submission(seen.seq, run, job, limits, contradicts(run))
 
 
 class _Again:
     """What came of it so far."""
 
-    def __init__(self, executor: Executor, layers: Sequence[str]) -> None:
+    def __init__(self, executor: Executor, here: Here) -> None:
         self._executor = executor
-        self._layers = list(layers)
+        self._here = here
         self.limiter = anyio.CapacityLimiter(PARALLEL)
         self.volume: int | None = None
         self.complete = True
-        self._programs = self._other_images = 0
+        self._programs = self._cases = self._cases_differing = 0
+        self._unsteady = self._contradictory = 0
+        self._images = self._drivers = self._limits = 0
         self._differing: list[Differing] = []
 
-    async def run(self, seen: Recorded, job: Job, blobs: Blobs) -> None:
+    async def run(self, submission: Submission, blobs: Blobs) -> None:
         """Run a program and compare."""
-        volume = self.volume
+        volume, run, job = self.volume, submission.run, submission.job
         try:
             outcomes = await self._executor.run(
                 job.code, job.program.function_name, job.program.cases
             )
         finally:
             self.limiter.release_on_behalf_of(job.key)
-        assert isinstance(seen.event, CodeExecuted)
+        self._count(submission)
+        recorded = [recorded_end(case, blobs) for case in run.cases]
+        self._compare(
+            submission, recorded, [here_end(o.status, o.output) for o in outcomes], volume
+        )
+
+    def _count(self, submission: Submission) -> None:
+        run, here = submission.run, self._here
         self._programs += 1
-        self._other_images += seen.event.layers != self._layers
-        recorded = _passed([_recorded(case, blobs) for case in seen.event.cases], job)
-        here = _passed([_value(outcome) for outcome in outcomes], job)
-        if recorded != here:
-            self._differing.append(_differing(seen.seq, job, recorded, here, volume))
+        self._cases += len(submission.job.program.expected)
+        self._contradictory += submission.contradictory
+        self._images += run.layers != list(here.layers)
+        self._drivers += run.driver is not None and run.driver != here.driver
+        self._limits += submission.limits != here.limits
+
+    def _compare(
+        self, submission: Submission, recorded: list[End], here: list[End], volume: int | None
+    ) -> None:
+        seq, run, job, *_ = submission
+        self._unsteady += contradict(recorded, here)
+        passed, passed_here, where = compared(job.program, recorded, here)
+        self._cases_differing += len(where)
+        if where:
+            row = Differing(
+                seq=seq,
+                round=run.round,
+                task=run.task,
+                hotkey=run.hotkey,
+                cases=len(job.program.expected),
+                recorded=passed,
+                here=passed_here,
+                other_image=run.layers != list(self._here.layers),
+                where=where,
+                volume=volume,
+            )
+            self._differing.append(row)
 
     def result(self) -> Reexecution:
         """In the log's order, however long each took."""
@@ -142,37 +212,13 @@ class _Again:
             programs=self._programs,
             equal=self._programs - len(found),
             differing=len(found),
-            other_images=self._other_images,
+            cases=self._cases,
+            cases_equal=self._cases - self._cases_differing,
+            unsteady=self._unsteady,
+            contradictory=self._contradictory,
+            other_images=self._images,
+            other_drivers=self._drivers,
+            other_limits=self._limits,
             complete=self.complete,
             listed=found[:LISTED],
         )
-
-
-def _passed(outputs: Sequence[bytes | None], job: Job) -> list[bool]:
-    """Case by case; another number of cases is no verdict on this program."""
-    expected = job.program.expected
-    return passed_cases(outputs, expected) if len(outputs) == len(expected) else []
-
-
-def _recorded(case: CaseOutcome, blobs: Blobs) -> bytes | None:
-    return None if case.output is None or case.status != "ok" else blobs.get(case.output)
-
-
-def _value(outcome: Ran) -> bytes | None:
-    return msgspec.json.encode(outcome.output) if outcome.success else None
-
-
-def _differing(
-    seq: int, job: Job, recorded: list[bool], here: list[bool], volume: int | None
-) -> Differing:
-    number, task, hotkey = job.key
-    return Differing(
-        seq=seq,
-        round=number,
-        task=task,
-        hotkey=hotkey,
-        cases=len(job.program.expected),
-        recorded=recorded.count(True),
-        here=here.count(True),
-        volume=volume,
-    )

@@ -193,5 +193,5 @@ def _named_blobs(seen: Recorded) -> Iterator[Blob]:
             yield blob
         case AnswerReceived(blob=Blob() as blob):
             yield blob
-        case CodeExecuted(cases=cases):
-            yield from (case.output for case in cases if case.output)
+        case CodeExecuted(cases=cases, again=again):
+            yield from (case.output for case in (*cases, *(again or ())) if case.output)

@@ -120,6 +120,10 @@ _LIMITS: tuple[tuple[Differs, Words], ...] = (
         lambda *_: "delivery: who was reached stays so",
     ),
     (
+        lambda a, b: a.execution != b.execution,
+        lambda *_: "execution: programs ran under the limits that they had",
+    ),
+    (
         lambda a, b: a.deadline != b.deadline,
         lambda *_: "deadlines: what never came stays missing, and a late program did not run",
     ),

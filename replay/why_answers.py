@@ -1,5 +1,6 @@
 """From a score down to the answer: recomputed from answer, reference and policy."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from quasar.benchmarks.family import Instance
@@ -8,13 +9,16 @@ from quasar.events import (
     AnswerNotScored,
     AnswerReceived,
     AnswerScored,
+    CaseOutcome,
     CodeExecuted,
     ExecutionAbandoned,
     TaskAccepted,
     TaskAssigned,
 )
-from quasar.replay.why_found import ScoredAnswer
+from quasar.metrics.program import passed_cases
+from quasar.replay.why_found import RanCase, ScoredAnswer
 from quasar.replay.why_reading import Reading, explaining, unexplained
+from quasar.rules.executed import NONDETERMINISTIC, contradicts
 from quasar.rules.judging import accuracy as accuracy_of
 from quasar.rules.judging import program_metric
 from quasar.rules.plan import PlannedTask, plan_task
@@ -37,6 +41,7 @@ class _Answered(NamedTuple):
     told: Told
     assigned: TaskAssigned
     outcome: Outcome
+    run: CodeExecuted | None
     score: Score
 
 
@@ -57,9 +62,9 @@ class Answers:
             instance = planned.variant(self._reading.hotkey).instance
             data = self._data(told["answer"], answered.outcome)
             if isinstance(score, AnswerScored):
-                accuracy = await self._accuracy(told, planned, instance, score, data)
-                self._compare(told["score"], planned, score, accuracy)
-            return self._shown(answered, planned, instance.answer, data)
+                accuracy = self._accuracy(planned, instance, answered, data)
+                self._compare(answered, planned, score, accuracy)
+            return self._shown(answered, planned, instance, data)
 
     async def _answered(self, told: Told, score: Score) -> _Answered:
         reading, seq = self._reading, told["score"]
@@ -71,7 +76,7 @@ class Answers:
         if "accept" in told:
             accepted = await reading.event(told["accept"], TaskAccepted, seq)
             self._of_one(seq, score.task, accepted.acceptance)
-        return _Answered(told, assigned, outcome, score)
+        return _Answered(told, assigned, outcome, await self._run(told, score.task), score)
 
     def _of_one(self, seq: int, task: int, *events: object) -> None:
         wanted = (self._round, task, self._reading.hotkey)
@@ -90,8 +95,12 @@ class Answers:
         return answer_bytes(outcome, self._reading.log.blobs, limit)
 
     def _compare(
-        self, seq: int, planned: PlannedTask, score: AnswerScored, accuracy: float
+        self, answered: _Answered, planned: PlannedTask, score: AnswerScored, accuracy: float
     ) -> None:
+        seq, run = answered.told["score"], answered.run
+        if run is not None:
+            failure = NONDETERMINISTIC if contradicts(run) else None
+            self._reading.compare(seq, "failure", score.failure, failure)
         multiplier = self._policy.bucket(planned.mix.bucket).multiplier
         reward = REWARDS[self._policy.scoring.reward](Earned(score.accuracy, multiplier))
         follows = {
@@ -104,42 +113,55 @@ class Answers:
         for name, value in follows.items():
             self._reading.compare(seq, name, getattr(score, name), value)
 
-    async def _accuracy(
-        self,
-        told: Told,
-        planned: PlannedTask,
-        instance: Instance,
-        score: AnswerScored,
-        data: bytes | None,
+    def _accuracy(
+        self, planned: PlannedTask, instance: Instance, answered: _Answered, data: bytes | None
     ) -> float:
         """What the metric makes of the answer; of a failure, as recorded, nothing."""
-        if score.failure is not None:
+        seq, run = answered.told["score"], answered.run
+        if answered.score.failure is not None:
             return 0.0
         if instance.program is not None:
-            outputs = await self._outputs(told, score.task)
-            return total(program_metric(planned.metric)(outputs, instance.program.expected))
+            if run is None:
+                raise unexplained(seq, "the program was not run")
+            told = self._outputs(answered), instance.program.expected, instance.program.tolerances
+            return total(program_metric(planned.metric)(*told))
         if data is None:
-            raise unexplained(told["score"], "there is no answer to score")
+            raise unexplained(seq, "there is no answer to score")
         return total(accuracy_of(planned, instance, data))
 
-    async def _outputs(self, told: Told, task: int) -> list[bytes | None]:
-        """What a program returned, case by case."""
-        executed = (await self._reading.recorded(told["exec"])).event if "exec" in told else None
-        if not isinstance(executed, CodeExecuted | ExecutionAbandoned):
+    async def _run(self, told: Told, task: int) -> CodeExecuted | None:
+        """The run of a program; None where it was not run, or the answer is read."""
+        if "exec" not in told:
+            return None
+        event = (await self._reading.recorded(told["exec"])).event
+        if not isinstance(event, CodeExecuted | ExecutionAbandoned):
             raise unexplained(told["score"], "the program was not run")
-        self._of_one(told["score"], task, executed)
-        cases = executed.cases if isinstance(executed, CodeExecuted) else []
+        self._of_one(told["score"], task, event)
+        return event if isinstance(event, CodeExecuted) else None
+
+    def _outputs(self, answered: _Answered) -> list[bytes | None]:
+        """What a program returned, case by case."""
+        assert answered.run is not None
         return [
-            self._reading.log.blob(told["exec"], case.output)
+            self._reading.log.blob(answered.told["exec"], case.output)
             if case.status == "ok" and case.output
             else None
-            for case in cases
+            for case in answered.run.cases
         ]
 
+    def _cases(self, answered: _Answered, instance: Instance) -> list[RanCase]:
+        run, program = answered.run, instance.program
+        if run is None or program is None:
+            return []
+        passed = passed_cases(self._outputs(answered), program.expected, program.tolerances)
+        again: Sequence[CaseOutcome | None] = run.again or [None] * len(run.cases)
+        pairs = zip(run.cases, again, passed, strict=True)
+        return [_case(case, second, good) for case, second, good in pairs]
+
     def _shown(
-        self, answered: _Answered, planned: PlannedTask, expected: str, data: bytes | None
+        self, answered: _Answered, planned: PlannedTask, instance: Instance, data: bytes | None
     ) -> ScoredAnswer:
-        told, assigned, outcome, score = answered
+        told, assigned, outcome, _, score = answered
         scored = score if isinstance(score, AnswerScored) else None
         received = outcome if isinstance(outcome, AnswerReceived) else None
         return ScoredAnswer(
@@ -149,7 +171,7 @@ class Answers:
             metric=planned.metric,
             question="\n".join(part.text for part in assigned.question),
             answer=_text(outcome, data),
-            expected=expected,
+            expected=instance.answer,
             accuracy=scored.accuracy if scored else None,
             multiplier=self._policy.bucket(planned.mix.bucket).multiplier,
             reward=scored.reward if scored else None,
@@ -161,8 +183,20 @@ class Answers:
             accepted_seq=told.get("accept"),
             outcome_seq=told["answer"],
             executed_seq=told.get("exec"),
+            cases=self._cases(answered, instance),
             score_seq=told["score"],
         )
+
+
+def _case(case: CaseOutcome, again: CaseOutcome | None, passed: bool) -> RanCase:
+    return RanCase(
+        status=case.status,
+        passed=passed,
+        execution_time_ms=case.execution_time_ms,
+        cpu_time_ms=case.cpu_time_ms,
+        again=again.status if again else None,
+        same=(case.status, case.output) == (again.status, again.output) if again else None,
+    )
 
 
 def _text(outcome: Outcome, data: bytes | None) -> str:

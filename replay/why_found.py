@@ -26,6 +26,20 @@ class NamedEvent(Struct, frozen=True, kw_only=True):
     """The stored bytes, which the leaf is the hash of."""
 
 
+class RanCase(Struct, frozen=True, kw_only=True):
+    """One hidden case of a program that ran."""
+
+    status: str
+    passed: bool
+    """Judged here, by what it returned."""
+    execution_time_ms: int
+    cpu_time_ms: int | None
+    again: str | None
+    """Its status in the second run, if there was one."""
+    same: bool | None
+    """Whether the second run gave the same."""
+
+
 class ScoredAnswer(Struct, frozen=True, kw_only=True):
     """One assignment, with the events that tell of it."""
 
@@ -53,6 +67,8 @@ class ScoredAnswer(Struct, frozen=True, kw_only=True):
     outcome_seq: int
     executed_seq: int | None
     """Of the program's run."""
+    cases: list[RanCase]
+    """Of the program's run, in order; empty for an answer that was read."""
     score_seq: int
 
 

@@ -16,6 +16,7 @@ from quasar.events import (
     SourceAdopted,
 )
 from quasar.events.catalogue import EVENT_TYPES
+from quasar.events.envelope import tag_of
 from quasar.events.signing import origin_of
 from quasar.replay.index_events import IndexedLog
 from quasar.replay.versions import check_versions
@@ -64,7 +65,7 @@ class Reading:
         return [
             NamedEvent(
                 seq=seq,
-                type=type(seen.envelope.event).__name__,
+                type=tag_of(seen.line),
                 proof=[node.hex() for node in self.log.inclusion(seq)],
                 line=seen.line.decode(),
             )

@@ -10,8 +10,9 @@ import msgspec
 from msgspec import Struct
 
 from quasar.benchmarks import packs
-from quasar.benchmarks.family import Json
+from quasar.events.json_value import Tolerance, canonical_json, read_json
 from quasar.events.signing import verify_hotkey
+from quasar.rules.executed import Hidden
 from quasar.rules.judging import Asked, LocalJudge, Reply
 from quasar.rules.plan import task_of
 from quasar.rules.policy import Mix
@@ -54,7 +55,7 @@ class Answers(Struct, tag=True, array_like=True):
 
 
 class Programs(Struct, tag=True, array_like=True):
-    """Miners who answered a task with code. Gives for each what the hidden cases return."""
+    """Miners who answered a task with code. Gives for each its hidden cases (``hidden_in``)."""
 
     task: Task
     hotkeys: list[str]
@@ -85,10 +86,10 @@ def perform(work: Work) -> Sequence[Any]:
             pairs = zip(work.hotkeys, work.answers, strict=True)
             return _judge.accuracies([Reply(work.task.asked(h), answer) for h, answer in pairs])
         case Programs():
-            return [_expected(work.task.asked(hotkey)) for hotkey in work.hotkeys]
+            return [canonical_json(_judge.hidden(work.task.asked(h))) for h in work.hotkeys]
 
 
-def _expected(asked: Asked) -> list[Json]:
-    program = asked.task.variant(asked.hotkey).instance.program
-    assert program is not None
-    return program.expected
+def hidden_in(result: bytes) -> Hidden:
+    """One result of ``Programs``."""
+    inputs, expected, tolerances = read_json(result)
+    return Hidden(inputs, expected, [t and Tolerance(*t) for t in tolerances])

@@ -2,6 +2,7 @@
 
 import struct
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -75,11 +76,22 @@ class Cell(ABC):
         """
         frame = await self._frame()
         head, _, rest = frame.partition(b"\0")
-        header: dict[str, Any] = msgspec.json.decode(head, type=dict[str, Any])
-        if header["kind"] != kind:
-            reason = header.get("reason", f"{header['kind']} instead of {kind}")
+        try:
+            header = msgspec.json.decode(head[:HEADER_BYTES], type=dict[str, Any])
+        except (ValueError, RecursionError) as error:
+            raise SandboxError("the runner sent no header: stop and report this") from error
+        if header.get("kind") != kind:
+            reason = header.get("reason", f"{header.get('kind')} instead of {kind}")
             raise SandboxError(f"the runner cannot wall a case in: {reason}")
         return header, rest
+
+    async def ended(self) -> None:
+        """Wait, while nothing was asked of it, until it is no more; the caller may give up waiting.
+
+        A runner that speaks unasked counts as ended: it cannot be trusted with code.
+        """
+        with suppress(Gone):
+            await self._fill(1)
 
     async def _frame(self) -> bytes:
         """Taken from the buffer once it is whole, so a caller may give up waiting and come back."""

@@ -1,5 +1,6 @@
 """A cell in a container: how it is walled in, and how its runner is spoken to."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 RUNNER_MIB = 64
 """Memory of the runner, beside what the code may take."""
+END_S = 20.0
+"""A container whose stream ended and that still runs after so long is the engine's failure."""
 STDOUT = 1
 
 
@@ -37,6 +40,8 @@ def specification(config: SandboxConfig, image: str, labels: dict[str, str]) -> 
         "Ulimits": [
             {"Name": "core", "Soft": 0, "Hard": 0},
             {"Name": "nofile", "Soft": 256, "Hard": 256},
+            # No wall: PidsLimit is. Podman's own default is more than some machines may grant.
+            {"Name": "nproc", "Soft": 16384, "Hard": 16384},
         ],
     }
     if config.runtime:
@@ -55,6 +60,7 @@ def specification(config: SandboxConfig, image: str, labels: dict[str, str]) -> 
         "AttachStdout": True,
         "AttachStderr": True,
         "Tty": False,
+        "StopSignal": "SIGKILL",  # PID 1 ignores others: an engine that starts again waited 10 s
         "NetworkDisabled": True,
         "HostConfig": host,
         "Labels": labels,
@@ -64,21 +70,37 @@ def specification(config: SandboxConfig, image: str, labels: dict[str, str]) -> 
 class Container(Cell):
     """A cell in a container. Attached before it starts: not a byte is missed."""
 
-    def __init__(self, docker: "Docker", name: str, body: dict[str, Any], largest: int) -> None:
-        """``body``: its specification. ``largest``: see Cell."""
+    def __init__(
+        self,
+        docker: "Docker",
+        name: str,
+        body: dict[str, Any],
+        largest: int,
+        restore_image: Callable[[], Awaitable[None]],
+    ) -> None:
+        """``body``: its specification, read at the start. ``largest``: see Cell.
+
+        ``restore_image``: corrects the body where the engine has no such image any more.
+        """
         super().__init__(largest)
         self.name = name
         self._handle: Any = docker.containers.container(name)
         self._docker = docker
         self._body = body
+        self._restore_image = restore_image
         self._stands_back = False
         self._stream: Stream | None = None
         self._complaints = bytearray()
 
     async def start(self) -> None:
         """See Cell."""
-        with call("create a container"):
-            await self._docker.containers.create(self._body, name=self.name)
+        try:
+            await self._create()
+        except SandboxError as error:
+            if status_of(error) != 404:
+                raise
+            await self._restore_image()
+            await self._create()
         with call("attach to a container"):
             stream = self._handle.attach(stdin=True, stdout=True, stderr=True)
             self._stream = await stream.__aenter__()
@@ -91,6 +113,11 @@ class Container(Cell):
             if isinstance(error.__cause__, Gone):
                 raise SandboxError(f"the runner did not start: {self.complaint()}") from error
             raise
+
+    async def _create(self) -> None:
+        # Not to be interrupted: the engine would go on, and a removal come before the container.
+        with anyio.CancelScope(shield=True), call("create a container"):
+            await self._docker.containers.create(self._body, name=self.name)
 
     async def _write(self, data: bytes) -> None:
         assert self._stream is not None
@@ -119,7 +146,8 @@ class Container(Cell):
 
     async def was_out_of_memory(self) -> bool:
         """See Cell."""
-        with call("look at a container that ended"):
+        with call("say how a container ended", END_S):
+            await self._handle.wait()  # the engine may close the stream before it knows
             state = (await self._handle.show())["State"]
         if state.get("Status") in {"removing", "dead"}:
             raise SandboxError("a container was removed from outside while a case ran in it")

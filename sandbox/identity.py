@@ -19,3 +19,5 @@ class SandboxIdentity(Struct, frozen=True, kw_only=True):
     """Such as ``docker 20.10.24``."""
     runtime: str
     """Such as ``runc 1.1.5``."""
+    repo_digests: list[str] = []
+    """``name@sha256:...`` of the registries that the image came from; empty if built here."""

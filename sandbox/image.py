@@ -104,6 +104,14 @@ def shared_libraries(files: list[Path]) -> dict[str, Path]:
 def archive(made: Recipe) -> bytes:
     """The image as ``docker save`` would write it: reads some 65 MiB."""
     layer = layer_of(made.files)
+    text = configuration(hashlib.sha256(layer).hexdigest())
+    name = f"{hashlib.sha256(text).hexdigest()}.json"
+    manifest = [{"Config": name, "RepoTags": [made.name], "Layers": ["layer.tar"]}]
+    return tar({name: text, "layer.tar": layer, "manifest.json": json.dumps(manifest).encode()})
+
+
+def configuration(layer: str) -> bytes:
+    """The image's own description, whose SHA-256 is its id. ``layer``: SHA-256 of its only one."""
     config = {
         "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
@@ -113,13 +121,10 @@ def archive(made: Recipe) -> bytes:
             "Env": ["PATH=/usr/bin", "LD_LIBRARY_PATH=/usr/lib"],
             "Cmd": ["python3"],
         },
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer}"]},
         "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "quasar"}],
     }
-    text = json.dumps(config, sort_keys=True).encode()
-    name = f"{hashlib.sha256(text).hexdigest()}.json"
-    manifest = [{"Config": name, "RepoTags": [made.name], "Layers": ["layer.tar"]}]
-    return tar({name: text, "layer.tar": layer, "manifest.json": json.dumps(manifest).encode()})
+    return json.dumps(config, sort_keys=True).encode()
 
 
 def layer_of(files: dict[str, Path]) -> bytes:

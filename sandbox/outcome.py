@@ -8,17 +8,19 @@ Status = Literal["ok", "error", "timeout", "oom", "crashed", "output_limit", "fo
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """Everything but ``status``, ``execution_time_ms`` was said by the code: trust none of it."""
+    """``output``, ``error`` and ``stdout`` were said by the code: trust none of it."""
 
     status: Status
     """``error``: it raised, or returned no JSON. ``crashed``: it ended without a result.
-    ``forbidden``: it raised because a wall of the sandbox stood in its way."""
+    ``forbidden``: the policy refused it, or it raised because a wall stood in its way."""
     output: Any = None
     """The returned value as plain JSON: None, bool, int, float, str, list, dict."""
     error: str | None = None
     """One line; null where the status is ``ok``."""
     execution_time_ms: int = 0
     """From the moment the code was handed over to its result, by the runner's clock."""
+    cpu_time_ms: int = 0
+    """What it used of the processor meanwhile, all its threads together."""
     stdout: str = ""
     """What the code wrote to stdout and stderr, up to ``log_bytes``."""
 

@@ -1,12 +1,15 @@
 """From what the runner reports to an Outcome. The child's bytes in it are a stranger's."""
 
 import signal
+from typing import Any, Literal
 
 import msgspec
 
-from quasar.sandbox.json_value import read_json
+from quasar.events.json_value import read_json
+from quasar.sandbox.errors import SandboxError
 from quasar.sandbox.outcome import Outcome, Status
 
+OUT_OF_TIME = "the case ran out of time"
 MAX_LINE = 200
 """Characters of ``Outcome.error``."""
 
@@ -14,8 +17,8 @@ MAX_LINE = 200
 class Report(msgspec.Struct, frozen=True):
     """The runner's own words about one case."""
 
-    verdict: Status | None
-    """Set where the runner ended the case: ``timeout`` or ``output_limit``."""
+    verdict: Literal["timeout", "overdue", "output_limit"] | None
+    """Set where the runner ended the case; ``overdue`` after it waited too long to be judged."""
     whole: bool
     """Whether the child sent a complete result."""
     exit: int
@@ -23,14 +26,26 @@ class Report(msgspec.Struct, frozen=True):
     oom: bool
     """Whether the kernel ended a process of this case for want of memory."""
     ms: int
+    cpu_ms: int
     result_bytes: int
 
 
 class Claim(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The child's words: they choose the output, never a success without one."""
+    """The child's words: they choose the output, never a success without one.
 
-    status: Status
+    Whether a case took too long or crashed is not for the child to say.
+    """
+
+    status: Literal["ok", "error", "forbidden", "oom", "output_limit"]
     error: str | None
+
+
+def report_of(header: dict[str, Any]) -> Report:
+    """Raises SandboxError for words that no runner of ours says."""
+    try:
+        return msgspec.convert(header, Report)
+    except msgspec.ValidationError as error:
+        raise SandboxError(f"the runner sent no report: {error}; stop and tell us") from error
 
 
 def outcome_of(report: Report, result: bytes, prints: bytes) -> Outcome:
@@ -41,21 +56,20 @@ def outcome_of(report: Report, result: bytes, prints: bytes) -> Outcome:
         output=output,
         error=None if error is None else one_line(error),
         execution_time_ms=report.ms,
+        cpu_time_ms=report.cpu_ms,
         stdout=prints.decode("utf-8", "replace"),
     )
 
 
 def _judge(report: Report, result: bytes) -> tuple[Status, str | None, object]:
-    if report.verdict == "timeout":
-        return "timeout", "the case ran out of time", None
+    if report.verdict == "output_limit":
+        return "output_limit", "the code wrote more than it may", None
     if report.verdict is not None:
-        return report.verdict, "the code wrote more than it may", None
+        return "timeout", OUT_OF_TIME, None
     if report.whole:
         return _claimed(result)
     if report.exit == -signal.SIGKILL and report.oom:
         return "oom", "the case ran out of memory", None
-    if report.exit == -signal.SIGXCPU:
-        return "timeout", "the case ran out of CPU time", None
     if report.exit == -signal.SIGKILL:  # by the runner, once no result could come any more
         return "crashed", "the code closed the way of its result", None
     if report.exit < 0:

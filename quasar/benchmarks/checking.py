@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from quasar.benchmarks import tokenizer
 from quasar.benchmarks.attacks import Scene, attacks, class_of, known
-from quasar.benchmarks.family import Family, Instance
+from quasar.benchmarks.family import MAX_CASES, Family, Instance, Program
 
 MARGIN = 0.03
 """How much more than the guess rate an attacker may earn."""
@@ -83,6 +83,14 @@ def broken(
             yield f"its own references earn {', '.join(map(str, earned))}"
     elif msgspec.json.decode(one.answer) != one.program.expected:
         yield "its answer is not the JSON of what the calls return"
+    else:
+        yield from _cases(one.program)
+
+
+def _cases(program: Program) -> Iterator[str]:
+    counts = {len(program.cases), len(program.expected), len(program.tolerances or program.cases)}
+    if len(counts) > 1 or max(counts) > MAX_CASES:
+        yield f"its cases, what they return and tolerances are not one each, {MAX_CASES} at most"
 
 
 def _lengths(one: Instance, other: Instance, tokens: int) -> Iterator[str]:

@@ -12,10 +12,15 @@ from msgspec import Struct
 
 from quasar.benchmarks.haystack import Place
 from quasar.errors import UsageError
+from quasar.events.json_value import Tolerance
 from quasar.events.task import TextPart
 
-Json = int | str | list["Json"]
-"""What a case takes and gives; nothing here needs more of JSON."""
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+"""What a case takes and gives."""
+
+
+MAX_CASES = 100
+"""Of a program: two runs of them have to fit in one event."""
 
 
 class Program(NamedTuple):
@@ -23,9 +28,11 @@ class Program(NamedTuple):
 
     function_name: str
     cases: list[list[Json]]
-    """The arguments of each call."""
+    """The arguments of each call; at most MAX_CASES."""
     expected: list[Json]
     """What each call must return, computed by the family from its own reference."""
+    tolerances: Sequence[Tolerance | None] = ()
+    """One a case, for floats in what it returns; empty where all must be exact."""
 
 
 class Instance(Protocol):

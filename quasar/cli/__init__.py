@@ -26,6 +26,12 @@ app.command(
     group=_start,
 )
 app.command(
+    "quasar.cli.doctor:doctor",
+    name="doctor",
+    help="What this machine has for Quasar, and what to do about the rest.",
+    group=_start,
+)
+app.command(
     "quasar.cli.validate:validate",
     name="validate",
     help="Run a validator: sample, deliver, score, weigh.",
@@ -150,6 +156,14 @@ app.command(model)
 nats = App(name="nats", help="Log servers of one's own.", group=_roles)
 nats.command("quasar.cli.nats:config", name="config", help="Print a server's configuration.")
 app.command(nats)
+
+sandbox = App(name="sandbox", help="Strangers' programs, run behind walls.", group=_roles)
+sandbox.command("quasar.cli.sandbox:build", name="build", help="Have ready what cells are made of.")
+sandbox.command("quasar.cli.sandbox:run", name="run", help="Run a program's function in it.")
+sandbox.command(
+    "quasar.cli.sandbox_serve:serve", name="serve", help="Serve it to scripts over HTTP."
+)
+app.command(sandbox)
 
 app.command(
     "quasar.cli.score:score",

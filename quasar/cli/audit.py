@@ -20,6 +20,7 @@ from quasar.cli.source import check_hotkey, check_network
 from quasar.errors import UsageError
 from quasar.log import Log
 from quasar.packs import open_sources
+from quasar.replay.execution_words import execution_words
 from quasar.replay.finding import Report, Signer
 from quasar.replay.sample import words
 
@@ -72,8 +73,8 @@ def audit(
     seed
         Draw those rounds again that another audit with this seed drew.
     re_execute
-        Run recorded programs again in a sandbox of this machine, which needs Docker. Reported
-        apart: another outcome is a reason to look closer and no proof, but exit code 1.
+        Run recorded programs again in a sandbox of this machine: Docker, else bubblewrap.
+        Reported apart: another outcome is a reason to look closer and no proof, but exit code 1.
     fresh
         Read closed volumes again that were audited before.
     sources
@@ -115,6 +116,7 @@ def audit(
             levels=levels,
             sample=sample,
             seed=report.sample and report.sample.seed,
+            re_execute=re_execute,
             chain=chain,
             netuid=netuid,
         )
@@ -191,8 +193,6 @@ def show(report: Report, named: str | None = None) -> None:
     for line in report.proved:
         out.print(f"  [green]proved[/]       {line}")
     if report.execution:
-        from quasar.cli.audit_execution import words as execution_words
-
         for line in execution_words(report.execution):
             out.print(f"  [yellow]re-executed[/]  {line}")
     for line in words(report.sample) if report.sample else ():

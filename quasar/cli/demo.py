@@ -25,7 +25,7 @@ from quasar.rules.machine import Recorded
 from quasar.rules.plan import runs_code
 from quasar.rules.policy import Mix, Policy
 from quasar.rules.projections import Leaderboard
-from quasar.sandbox import probe_engine
+from quasar.sandbox import choose
 
 STOPPED = 130
 """Exit code after Ctrl-C or SIGTERM."""
@@ -55,8 +55,8 @@ def demo(
     Parameters
     ----------
     full
-        Every task family, a language model among the miners, and their programs run in containers
-        if a Docker engine answers. The model is fetched the first time (93 MB).
+        Every task family, a language model among the miners, and their programs run in a sandbox:
+        Docker, else bubblewrap. The model is fetched the first time (93 MB).
     rounds
         How many rounds.
     miners
@@ -107,10 +107,10 @@ def demo(
 def left_out(policy: Policy) -> list[str]:
     """What this machine cannot play of a policy, and why."""
     code = sorted({entry.family for entry in policy.mix if runs_code(entry.family)})
-    probe = anyio.run(probe_engine) if code else None
-    if probe is None or probe.url is not None:
+    choice = anyio.run(choose) if code else None
+    if choice is None or choice.driver is not None:
         return []
-    return [f"{family}, for want of a container engine ({probe.reason})" for family in code]
+    return [f"{family}, for want of a sandbox ({choice.reason})" for family in code]
 
 
 def announce(game: Game, policy: Policy, missing: Sequence[str]) -> None:

@@ -47,7 +47,8 @@ def judge_of(
     def judge(instance: Instance, answers: Sequence[str]) -> list[float]:
         program = instance.program
         assert program is not None
-        return [passed(outputs, program.expected) for outputs in _run(program, answers)]
+        told = program.expected, program.tolerances
+        return [passed(outputs, *told) for outputs in _run(program, answers)]
 
     return judge
 

@@ -10,6 +10,7 @@ from rich.text import Text
 from quasar.cli.output import out, printable
 from quasar.replay.finding_words import finding_words
 from quasar.replay.why import RoundEarned, ScoredAnswer, Why
+from quasar.replay.why_found import RanCase
 
 WIDTH = 66
 """Characters of a question or an answer."""
@@ -132,6 +133,8 @@ def _answer(answer: ScoredAnswer, asked: str, rule: str) -> Iterator[Text]:
     yield Text(f"    asked     {printable(asked, WIDTH)}")
     yield Text(f"    answered  {printable(answer.answer, WIDTH)}{_time(answer)}")
     yield Text(f"    expected  {printable(answer.expected, WIDTH)}{_metric(answer)}")
+    if answer.cases:
+        yield Text(f"    ran       {_ran(answer.cases)}")
     steps = {
         "asked": answer.assigned_seq,
         "accepted": answer.accepted_seq,
@@ -152,6 +155,22 @@ def _score(answer: ScoredAnswer, rule: str) -> Text:
     accuracy, multiplier = _n(answer.accuracy), f"{answer.multiplier:g}"
     made = MADE.get(rule, "{accuracy}").format(accuracy=accuracy, multiplier=multiplier)
     return Text.assemble((f"reward {_n(answer.reward)}", style), f" = {made}{failure}")
+
+
+def _ran(cases: list[RanCase]) -> str:
+    """How its cases ended, how long they took, and what a second run gave."""
+    passed, ends = 0, dict[str, int]()
+    for case in cases:
+        passed += case.passed
+        end = "another value" if case.status == "ok" else case.status
+        ends[end] = ends.get(end, 0) + (not case.passed)
+    failed = "".join(f", {n} {end}" for end, n in ends.items() if n)
+    times = [case.execution_time_ms for case in cases]
+    said = f"{passed} of {len(cases)} cases passed{failed}; {min(times)} to {max(times)} ms each"
+    if cases[0].again is None:
+        return said
+    other = [case.same for case in cases].count(False)
+    return f"{said}; a second run: {f'{other} end otherwise' if other else 'the same'}"
 
 
 def _time(answer: ScoredAnswer) -> str:

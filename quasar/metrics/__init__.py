@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from quasar.events.json_value import Tolerance
 from quasar.metrics.choice import choice
 from quasar.metrics.classification import classification
 from quasar.metrics.code_similarity import code_sim, code_sim_indel
@@ -36,8 +37,17 @@ already cut to its limit, and like the references in characters of one Unicode v
 class ProgramMetric(Protocol):
     """Scores one answer that was run."""
 
-    def __call__(self, outputs: Sequence[bytes | None], expected: Sequence[object], /) -> float:
-        """0.0 to 1.0 for the recorded JSON of each case, None where there is none."""
+    def __call__(
+        self,
+        outputs: Sequence[bytes | None],
+        expected: Sequence[object],
+        tolerances: Sequence[Tolerance | None] = (),
+        /,
+    ) -> float:
+        """0.0 to 1.0 for the recorded JSON of each case, None where there is none.
+
+        ``tolerances``: one a case, or none at all.
+        """
         ...
 
 

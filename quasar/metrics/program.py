@@ -5,7 +5,7 @@ The code itself ran elsewhere; here are only recorded outcomes, compared as type
 
 from collections.abc import Sequence
 
-import msgspec
+from quasar.events.json_value import Tolerance, read_json, same_json
 
 _FENCE = "```"
 _BLANKS = " \t\r"
@@ -30,39 +30,38 @@ def extract_code(answer: bytes) -> str:
     return "\n".join(lines if found is None else found)
 
 
-def pass_rate(outputs: Sequence[bytes | None], expected: Sequence[object]) -> float:
+def pass_rate(
+    outputs: Sequence[bytes | None],
+    expected: Sequence[object],
+    tolerances: Sequence[Tolerance | None] = (),
+) -> float:
     """The share of cases whose output is the expected value. Never raises for any output.
 
     ``outputs`` has one element a case: the returned value as JSON, or None for every outcome that
-    is not a value. Types count: 1, 1.0 and true are three values.
+    is not a value. Values and tolerances are compared as ``same_json`` does; no ``tolerances`` at
+    all, and every value has to be exact.
     """
-    passed = passed_cases(outputs, expected)
+    passed = passed_cases(outputs, expected, tolerances)
     return passed.count(True) / len(passed) if passed else 0.0
 
 
-def passed_cases(outputs: Sequence[bytes | None], expected: Sequence[object]) -> list[bool]:
+def passed_cases(
+    outputs: Sequence[bytes | None],
+    expected: Sequence[object],
+    tolerances: Sequence[Tolerance | None] = (),
+) -> list[bool]:
     """Whether each output is the expected value. Raises ValueError for another number of them."""
     if len(outputs) != len(expected):
         raise ValueError(f"{len(outputs)} outcomes cannot be outcomes of {len(expected)} cases")
-    return [_is_value(found, value) for found, value in zip(outputs, expected, strict=True)]
+    allowed = tolerances or [None] * len(expected)
+    cases = zip(outputs, expected, allowed, strict=True)
+    return [_is_value(found, value, tolerance) for found, value, tolerance in cases]
 
 
-def _is_value(output: bytes | None, expected: object) -> bool:
+def _is_value(output: bytes | None, expected: object, tolerance: Tolerance | None) -> bool:
     if output is None:
         return False
     try:
-        return _same(msgspec.json.decode(output), expected)
-    except (ValueError, RecursionError):  # not JSON, or nested beyond reason
+        return same_json(read_json(output), expected, tolerance)
+    except ValueError:  # not JSON, or nested beyond reason
         return False
-
-
-def _same(found: object, expected: object) -> bool:
-    """Equality of JSON values that never takes one type for another."""
-    if type(found) is not type(expected):
-        return False
-    if isinstance(found, list) and isinstance(expected, list):
-        pairs = zip(found, expected, strict=False)
-        return len(found) == len(expected) and all(_same(a, b) for a, b in pairs)
-    if isinstance(found, dict) and isinstance(expected, dict):
-        return found.keys() == expected.keys() and all(_same(found[k], expected[k]) for k in found)
-    return found == expected

@@ -5,19 +5,15 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from quasar.benchmarks.family import Program
-from quasar.events import (
-    AnswerReceived,
-    CodeExecuted,
-    Event,
-    ExecutionAbandoned,
-    RoundRevealed,
-)
+from quasar.events import CodeExecuted, Event, ExecutionAbandoned, RoundRevealed
 from quasar.events.blobs import Blobs
-from quasar.metrics.program import extract_code
+from quasar.rules.executed import code_digest as code_digest
+from quasar.rules.executed import digest_of as digest_of
+from quasar.rules.executed import runs_twice as runs_twice
 from quasar.rules.machine import Recorded
-from quasar.rules.plan import PlannedTask, plan_tasks, runs_code
+from quasar.rules.plan import plan_tasks, runs_code
 from quasar.rules.scoring import ScoringRule, verdict_of
-from quasar.rules.scoring_state import ScorerState, ScoringRound, answer_bytes
+from quasar.rules.scoring_state import ScorerState, ScoringRound, program_text
 from quasar.rules.secrets import round_seed
 
 ACTOR = "sandbox-executor"
@@ -36,6 +32,8 @@ class Job(NamedTuple):
     """Sequence number of the reveal."""
     code: str
     program: Program
+    twice: bool
+    """Whether the round's seed chose it for a second run, in a cell of its own."""
 
 
 @dataclass
@@ -65,17 +63,13 @@ def evolve(state: ExecutionState, seen: Recorded, blobs: Blobs) -> ExecutionStat
 
 
 def _jobs(current: ScoringRound, secret: bytes, cause: int, blobs: Blobs) -> Iterator[Job]:
-    for task in plan_tasks(round_seed(secret, current.beacon_hash), current.policy):
+    seed = round_seed(secret, current.beacon_hash)
+    for task in plan_tasks(seed, current.policy):
         if runs_code(task.mix.family):
             for hotkey in current.opened.participants:
                 if verdict_of(current, task.task, hotkey).failure is None:
-                    yield _job(current, task, hotkey, cause, blobs)
-
-
-def _job(current: ScoringRound, task: PlannedTask, hotkey: str, cause: int, blobs: Blobs) -> Job:
-    outcome = current.outcomes[(task.task, hotkey)]
-    assert isinstance(outcome, AnswerReceived)
-    answer = answer_bytes(outcome, blobs, current.policy.answers.max_bytes)
-    program = task.variant(hotkey).instance.program
-    assert program is not None
-    return Job((current.opened.round, task.task, hotkey), cause, extract_code(answer), program)
+                    key = (current.opened.round, task.task, hotkey)
+                    code = program_text(current, task.task, hotkey, blobs)
+                    program = task.variant(hotkey).instance.program
+                    assert program is not None
+                    yield Job(key, cause, code, program, runs_twice(seed, task.task, hotkey))

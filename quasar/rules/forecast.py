@@ -46,7 +46,7 @@ LINE_BYTES: dict[str, float] = {
     "TaskAccepted": 503,
     "DeliveryTried": 300,
     "AnswerReceived": 1440,
-    "CodeExecuted": 900,
+    "CodeExecuted": 3000,
     "AnswerScored": 354,
     "WeightsComputed": 270,
     "WeightsIntended": 162,

@@ -10,6 +10,7 @@ from quasar.benchmarks.family import Instance
 from quasar.errors import CannotJudge
 from quasar.metrics import METRICS, PROGRAM_METRICS, Metric, ProgramMetric
 from quasar.metrics.unicode14 import restrict
+from quasar.rules.executed import Hidden, hidden_of
 from quasar.rules.plan import PlannedTask
 
 
@@ -38,16 +39,20 @@ class Judge(Protocol):
         ...
 
     def expect(self, programs: Sequence[Asked]) -> None:
-        """These are going to be asked for by ``passed``, some time."""
+        """These are going to be asked for by ``hidden``, some time."""
         ...
 
-    def passed(self, asked: Asked, outputs: Sequence[bytes | None]) -> float:
-        """The accuracy of a program with these outputs. Raises CannotJudge as ``accuracies``."""
+    def hidden(self, asked: Asked) -> Hidden:
+        """The hidden cases of a program. Cheap, where it was the last one that was asked for."""
         ...
 
 
 class LocalJudge:
     """Judges here and now."""
+
+    def __init__(self) -> None:
+        self._last: tuple[tuple[bytes, str], Hidden] | None = None
+        """By the task's seed and hotkey."""
 
     def accuracies(self, replies: Sequence[Reply]) -> Sequence[float]:
         return [
@@ -58,10 +63,18 @@ class LocalJudge:
     def expect(self, programs: Sequence[Asked]) -> None:
         pass
 
-    def passed(self, asked: Asked, outputs: Sequence[bytes | None]) -> float:
-        program = asked.task.variant(asked.hotkey).instance.program
-        assert program is not None
-        return program_metric(asked.task.metric)(outputs, program.expected)
+    def hidden(self, asked: Asked) -> Hidden:
+        key = asked.task.seed, asked.hotkey
+        if self._last is None or self._last[0] != key:
+            program = asked.task.variant(asked.hotkey).instance.program
+            assert program is not None
+            self._last = key, hidden_of(program)
+        return self._last[1]
+
+
+def passed(asked: Asked, hidden: Hidden, outputs: Sequence[bytes | None]) -> float:
+    """The accuracy of a program with these outputs. Raises CannotJudge as ``program_metric``."""
+    return program_metric(asked.task.metric)(outputs, hidden.expected, hidden.tolerances)
 
 
 def accuracy(task: PlannedTask, instance: Instance, answer: bytes) -> float:

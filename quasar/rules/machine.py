@@ -21,7 +21,7 @@ class Recorded:
         self.line = line
         self.envelope = envelope or decode(line)
         stored = self.envelope.event
-        self.event: AnyEvent = newest(stored) if UPCASTERS else stored
+        self.event: AnyEvent = newest(stored) if type(stored) in UPCASTERS else stored
         """In the newest schema; ``envelope.event`` is as stored."""
 
     @property

@@ -41,7 +41,7 @@ OWNED: Mapping[str, tuple[str, ...]] = {
         "AnswerAbandoned",
         "SubmissionReceived",
     ),
-    execution.ACTOR: ("CodeExecuted", "ExecutionAbandoned"),
+    execution.ACTOR: ("CodeExecuted", "CodeExecuted.2", "ExecutionAbandoned"),
     scoring.ACTOR: ("AnswerScored", "AnswerNotScored", "RoundScored", "FindingNoted"),
     weights.ACTOR: (
         "WeightsComputed",

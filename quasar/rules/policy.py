@@ -10,7 +10,15 @@ from msgspec import Meta
 
 from quasar.errors import CannotJudge, UsageError
 from quasar.events.base import Digest, Name
-from quasar.rules.policy_sections import Adaptive, Beacon, Positive, Sampling, Section, Share
+from quasar.rules.policy_sections import (
+    Adaptive,
+    Beacon,
+    Execution,
+    Positive,
+    Sampling,
+    Section,
+    Share,
+)
 
 MAX_POLICY_BYTES = 32 * 2**10
 """Many times what the released ones take; bounds what a hostile log makes a TOML reader do."""
@@ -130,6 +138,7 @@ class Policy(Section, frozen=True):
     adaptive: Adaptive | None = None
     beacon: Beacon | None = None
     findings: Findings | None = None
+    execution: Execution | None = None
 
     def bucket(self, name: str) -> Bucket:
         """The bucket of that name. Raises KeyError."""

@@ -47,6 +47,21 @@ class Adaptive(Section, frozen=True):
     """Scored answers of a miner, on average, before an entry moves."""
 
 
+class Execution(Section, frozen=True):
+    """What a program in an answer may use, so that all validators give it the same.
+
+    Without it the sandbox's own limits stand, which a log does not tell.
+    """
+
+    timeout_s: Annotated[float, Meta(gt=0.0, le=600.0)]
+    """Processor time of one case, in seconds."""
+    memory_mib: Annotated[int, Meta(ge=64, le=2**20)]
+    """Memory of one case, in MiB."""
+    budget_s: Annotated[float, Meta(gt=0.0, le=86_400.0)]
+    """Time of all programs of one miner in a round, in seconds, second runs apart. Cases that it
+    does not suffice for count as timeouts."""
+
+
 class Beacon(Section, frozen=True):
     """What happens while the beacon block cannot be read."""
 

@@ -12,6 +12,7 @@ from quasar.events import (
     CodeExecuted,
     Event,
     ExecutionAbandoned,
+    Fault,
     MeanReward,
     MixDrawn,
     PolicyAdopted,
@@ -24,9 +25,10 @@ from quasar.events import (
     TaskAccepted,
 )
 from quasar.events.blobs import Blobs
+from quasar.rules.executed import NONDETERMINISTIC, contradicts
 from quasar.rules.faults import Verdict, judge
 from quasar.rules.findings_rounds import noted, to_look_at
-from quasar.rules.judging import Asked, Judge, LocalJudge, Reply
+from quasar.rules.judging import Asked, Judge, LocalJudge, Reply, passed
 from quasar.rules.judging import metric as metric
 from quasar.rules.judging import program_metric as program_metric
 from quasar.rules.machine import Recorded
@@ -172,19 +174,22 @@ def _failed(current: ScoringRound, asked: Asked, verdict: Verdict) -> Score:
 def _score_program(
     current: ScoringRound, execution: CodeExecuted | ExecutionAbandoned, judge: Judge, blobs: Blobs
 ) -> Score:
-    """The share of hidden cases that a program passed."""
-    asked = _program(current, execution.task)._replace(hotkey=execution.hotkey)
+    """The share of hidden cases that a program passed; nothing for one that contradicts itself."""
+    asked = asked_program(current, execution.task, execution.hotkey)
     if isinstance(execution, ExecutionAbandoned):
         return _failed(current, asked, Verdict("not-executed", execution.fault))
+    if contradicts(execution):
+        return _failed(current, asked, Verdict(NONDETERMINISTIC, Fault.MINER))
     outputs = [
         blobs.get(case.output) if case.status == "ok" and case.output else None
         for case in execution.cases
     ]
-    return _scored(current, asked, judge.passed(asked, outputs), Verdict(None, None))
+    accuracy = passed(asked, judge.hidden(asked), outputs)
+    return _scored(current, asked, accuracy, Verdict(None, None))
 
 
-def _program(current: ScoringRound, number: int) -> Asked:
-    """A task in code. Raises KeyError where the round has no such task."""
+def asked_program(current: ScoringRound, number: int, hotkey: str) -> Asked:
+    """A task in code as a miner got it. Raises KeyError where the round has no such task."""
     if not current.programs:
         seed = round_seed(current.secret, current.beacon_hash)
         current.programs = {
@@ -192,7 +197,7 @@ def _program(current: ScoringRound, number: int) -> Asked:
             for task in plan_tasks(seed, current.policy)
             if runs_code(task.mix.family)
         }
-    return current.programs[number]
+    return current.programs[number]._replace(hotkey=hotkey)
 
 
 def _scored(current: ScoringRound, asked: Asked, accuracy: float, verdict: Verdict) -> AnswerScored:

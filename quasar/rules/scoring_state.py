@@ -10,6 +10,7 @@ from quasar.events import (
     RoundOpened,
 )
 from quasar.events.blobs import Blobs
+from quasar.metrics.program import extract_code
 from quasar.rules.judging import Asked
 from quasar.rules.policy import Policy
 
@@ -32,7 +33,7 @@ class ScoringRound:
     outcomes: dict[tuple[int, str], Outcome] = field(default_factory=dict)
     scores: dict[tuple[int, str], Score] = field(default_factory=dict)
     programs: dict[int, Asked] = field(default_factory=dict)
-    """A memo of ``_program``: tasks in code by number, the hotkey left open."""
+    """A memo of ``asked_program``: tasks in code by number, the hotkey left open."""
 
     @property
     def reached_enough(self) -> bool:
@@ -66,3 +67,8 @@ def answer_of(current: ScoringRound, task: int, hotkey: str, blobs: Blobs) -> by
     outcome = current.outcomes[(task, hotkey)]
     assert isinstance(outcome, AnswerReceived)
     return answer_bytes(outcome, blobs, current.policy.answers.max_bytes)
+
+
+def program_text(current: ScoringRound, task: int, hotkey: str, blobs: Blobs) -> str:
+    """The code in an answer."""
+    return extract_code(answer_of(current, task, hotkey, blobs))

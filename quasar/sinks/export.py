@@ -121,7 +121,7 @@ def _write(logs: Sequence[ArchiveLog], sink: Sink, progress: Progress) -> Counte
         for seq, line in log.verified():
             event = record(origin, volume, seq, line)
             sink.write(event)
-            counts[type(event.event).__name__] += 1
+            counts[event.tag] += 1
             done += 1
             if done % _STEP == 0:
                 progress(done)

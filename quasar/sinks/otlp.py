@@ -30,6 +30,7 @@ from quasar.events import (
     TaskAssigned,
     TaskSampled,
 )
+from quasar.events.upcast import newest
 from quasar.sinks.sink import Origin, Record
 from quasar.sinks.spans import Span, resource
 
@@ -160,6 +161,7 @@ class Otlp:
 
     def write(self, record: Record) -> None:
         """As ``Sink.write``; events of no round are left out."""
+        record = record._replace(event=newest(record.event))
         match record.event:
             case RoundOpened() | RoundSkipped() as begun:
                 self._rounds[(record.origin, begun.round)] = _Round(_begin(record, begun))

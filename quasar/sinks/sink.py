@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from quasar.errors import Damaged
-from quasar.events import Event
+from quasar.events import AnyEvent
 from quasar.events.envelope import decode
 
 
@@ -21,8 +21,13 @@ class Record(NamedTuple):
     cause: int
     payload: str
     """The event's own bytes, as stored."""
-    event: Event
+    event: AnyEvent
     """As stored: an older schema is not made a newer one."""
+
+    @property
+    def tag(self) -> str:
+        """Name of the event's schema: the type's, and a number from the second one on."""
+        return str(type(self.event).__struct_config__.tag)
 
 
 class Origin(NamedTuple):

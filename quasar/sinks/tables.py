@@ -57,7 +57,8 @@ class Tables:
         self.packages = form.packages
         self._form = form
         self._below = below
-        self._tables: dict[type, _Table] = {}
+        self._tables: dict[str, _Table] = {}
+        """By the tag of their events."""
         self._counts: dict[str, int] = {}
         self._held = 0
         self._folder = Path()
@@ -70,7 +71,7 @@ class Tables:
 
     def write(self, record: Record) -> None:
         """As ``Sink.write``."""
-        table = self._tables.get(type(record.event)) or self._open(record)
+        table = self._tables.get(record.tag) or self._open(record)
         table.rows.append(
             (
                 record.volume,
@@ -94,8 +95,8 @@ class Tables:
         self._flush_all()
         for table in self._tables.values():
             table.writer.close()
-        files = {table.name: cls for cls, table in self._tables.items()}
-        sql = queries({name: cls.__name__ for name, cls in files.items()}, self._form.suffix)
+        files = {table.name: tag for tag, table in self._tables.items()}
+        sql = queries(files, self._form.suffix)
         (self._folder / "queries.sql").write_text(sql, "utf-8")
         return {**self._counts, "queries.sql": sql.count("\n")}
 
@@ -106,10 +107,10 @@ class Tables:
 
     def _open(self, record: Record) -> _Table:
         cls = type(record.event)
-        name = f"{self._below}{cls.__name__}{self._form.suffix}"
+        name = f"{self._below}{record.tag}{self._form.suffix}"
         writer = self._form.open(self._folder / name, (*PLACE, *columns_of(cls)))
         self._counts[name] = 0
-        self._tables[cls] = table = _Table(name, writer, [])
+        self._tables[record.tag] = table = _Table(name, writer, [])
         return table
 
     def _flush(self, table: _Table) -> None:

@@ -11,7 +11,8 @@ from quasar.log.access import LogServer
 from quasar.log.server import NatsServer, set_aside
 from quasar.rules import policy as policies
 from quasar.rules.plan import runs_code
-from quasar.sandbox import Sandbox, SandboxConfig, open_sandbox, probe_engine
+from quasar.sandbox import Sandbox, SandboxConfig, choose, open_sandbox
+from quasar.supervisor.sandbox_limits import limited
 from quasar.supervisor.setup import Setup
 from quasar.supervisor.volume import LOG_NUMBER
 
@@ -63,13 +64,16 @@ async def _open_server(setup: Setup) -> AsyncIterator[LogServer]:
 
 @asynccontextmanager
 async def _open_sandbox(setup: Setup, log_id: str) -> AsyncIterator[Sandbox | None]:
-    """A sandbox if the policy has tasks in code and an engine answers; else None."""
-    wanted = any(runs_code(entry.family) for entry in policies.parse(setup.policy).mix)
-    probe = await probe_engine() if wanted else None
-    if probe is None or probe.url is None:
-        if probe is not None:
-            logger.warning("validator.no-sandbox", reason=probe.reason, effect="no tasks in code")
+    """A sandbox if the policy has tasks in code and there is a driver for one; else None."""
+    policy = policies.parse(setup.policy)
+    wanted = any(runs_code(entry.family) for entry in policy.mix)
+    choice = await choose() if wanted else None
+    if choice is None or choice.driver is None:
+        if choice is not None:
+            logger.warning("validator.no-sandbox", reason=choice.reason, effect="no tasks in code")
         yield None
         return
-    async with open_sandbox(SandboxConfig(owner=log_id)) as sandbox:
+    logger.info("validator.sandbox", driver=choice.driver, reason=choice.reason)
+    config = limited(SandboxConfig(driver=choice.driver, owner=log_id), policy.execution)
+    async with open_sandbox(config) as sandbox:
         yield sandbox

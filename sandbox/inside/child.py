@@ -6,18 +6,19 @@ import errno
 import json
 import os
 import resource
-import signal
 import struct
 import sys
 import types
-from pathlib import Path
 from typing import Any, NoReturn, TypedDict
+
+from quasar.sandbox.inside.lint import refusal
 
 REQUEST, OUTPUT, RESULT = 0, 1, 3
 """The only descriptors that a case has (2 is 1): its request until read, its prints, its result."""
 READY = b"R"
 """Written to RESULT once every power is gone. No byte of the code has been received before."""
 NO_NEW_PRIVILEGES, SET_FILTER, GET_FILTER, DUMPABLE = 38, 22, 21, 4
+LIBC = ctypes.CDLL(None, use_errno=True)
 WALLS = {errno.EPERM, errno.EACCES, errno.EROFS}
 
 
@@ -25,8 +26,12 @@ class Limits(TypedDict):
     """Of one case. Sizes are in bytes."""
 
     timeout_s: float
-    cpu_s: int
+    """Of processor time, and of wall-clock time less what it waited for a processor."""
+    wall_s: float
+    """Where it ends however long it waited."""
     memory_bytes: int
+    threads: "int | None"
+    """Of the whole cell, where it has a user namespace of its own; null where a cgroup counts."""
     output_bytes: int
     log_bytes: int
     flood_bytes: int
@@ -62,18 +67,18 @@ def take_descriptors(request: int, output: int, result: int) -> None:
     os.dup2(output, 2)
     os.dup2(result, RESULT)
     os.closerange(RESULT + 1, 4096)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def give_up_powers(bpf: bytes, limits: Limits) -> None:
     """Limits and the filter of system calls. Raises where the kernel does not take them."""
-    libc = ctypes.CDLL(None, use_errno=True)
     # Of all processes in the container the kernel shall end this one when memory is short. Only a
     # dumpable process may write this file, and no other may be looked into by its peers.
-    libc.prctl(DUMPABLE, 1, 0, 0, 0)
+    LIBC.prctl(DUMPABLE, 1, 0, 0, 0)
     with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
-    libc.prctl(DUMPABLE, 0, 0, 0, 0)
+        file = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(file, b"1000")
+        os.close(file)
+    LIBC.prctl(DUMPABLE, 0, 0, 0, 0)
     for name, value in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
@@ -81,19 +86,21 @@ def give_up_powers(bpf: bytes, limits: Limits) -> None:
         (resource.RLIMIT_MEMLOCK, 0),
         (resource.RLIMIT_MSGQUEUE, 0),
         (resource.RLIMIT_AS, limits["memory_bytes"]),
-        (resource.RLIMIT_CPU, limits["cpu_s"]),
+        (resource.RLIMIT_CPU, int(limits["timeout_s"]) + 2),  # the runner's clock is sooner
     ):
         resource.setrlimit(name, (value, value))
-    install_filter(libc, bpf)
+    if limits["threads"] is not None:
+        resource.setrlimit(resource.RLIMIT_NPROC, (limits["threads"], limits["threads"]))
+    install_filter(bpf)
 
 
-def install_filter(libc: ctypes.CDLL, bpf: bytes) -> None:
+def install_filter(bpf: bytes) -> None:
     """Seccomp in filter mode, for this process and for good."""
     code = ctypes.create_string_buffer(bpf, len(bpf))
     program = struct.pack("HxxxxxxP", len(bpf) // 8, ctypes.addressof(code))
-    if libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0) or libc.prctl(SET_FILTER, 2, program, 0, 0):
+    if LIBC.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0) or LIBC.prctl(SET_FILTER, 2, program, 0, 0):
         raise OSError(ctypes.get_errno(), "the kernel refused the filter of system calls")
-    if libc.prctl(GET_FILTER, 0, 0, 0, 0) != 2:
+    if LIBC.prctl(GET_FILTER, 0, 0, 0, 0) != 2:
         raise OSError(0, "the filter of system calls is not in force")
 
 
@@ -107,6 +114,8 @@ def take_null() -> None:
 def execute(job: dict[str, Any], limit: int) -> bytes:
     """Define the code's names, call the function once, and say what came of it."""
     try:
+        if why := refusal(job["code"], **job["policy"]):
+            return reply("forbidden", why)
         module = types.ModuleType("submission")
         sys.modules["submission"] = module
         code = compile(job["code"], "submission.py", "exec", dont_inherit=True)
@@ -141,7 +150,8 @@ def described(error: BaseException) -> tuple[str, str]:
         status = "error"
         if isinstance(error, OSError) and error.errno in WALLS:
             status = "forbidden"
-        return status, f"{type(error).__name__}: {error}"[:1000]
+        text = f"{type(error).__name__}: {error}"[:1000]
+        return status, text.encode("utf-8", "backslashreplace").decode("utf-8")
     except BaseException:
         return "error", "an error without a text"
 

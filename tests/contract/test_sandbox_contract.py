@@ -1,57 +1,31 @@
-"""The contract of a sandbox, on the Docker driver and a real engine."""
+"""The contract of a sandbox, on every driver."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any, NamedTuple
 
-import aiodocker
 import anyio
 import pytest
-from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from quasar.errors import UsageError
-from quasar.sandbox import (
-    Outcome,
-    Sandbox,
-    SandboxConfig,
-    SandboxError,
-    find_engine,
-    open_sandbox,
-    probe_engine,
-    same_json,
-)
+from quasar.sandbox import NO_POLICY, SandboxConfig, open_sandbox, same_json
+from quasar.sandbox.cache import cache_folder
 from quasar.sandbox.program import command
+from quasar.sandbox.rootfs import prepared
+from tests.sandboxes import DRIVERS, Bench, need, on
+from tests.sandboxes import bench as open_bench
 
-pytestmark = pytest.mark.docker
-
-CONFIG = SandboxConfig(timeout_s=2.0, memory_mib=256, log_bytes=100, output_bytes=10_000)
+CONFIG = SandboxConfig(
+    timeout_s=2.0, memory_mib=256, log_bytes=100, output_bytes=10_000, policy=NO_POLICY
+)
 ADD = "def add(a, b):\n    return a + b"
 
 
-class Bench(NamedTuple):
-    """An open sandbox, used from tests that are not coroutines."""
-
-    portal: BlockingPortal
-    sandbox: Sandbox
-
-    def run(self, code: str, name: str, inputs: list[list[Any]]) -> list[Outcome]:
-        return self.portal.call(self.sandbox.run, code, name, inputs)
-
-    def one(self, code: str, *arguments: object) -> Outcome:
-        (outcome,) = self.run(code, "f", [list(arguments)])
-        return outcome
-
-
-@pytest.fixture(scope="module")
-def bench() -> Iterator[Bench]:
-    """One sandbox for the module."""
-    with (
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(open_sandbox(CONFIG)) as sandbox,
-    ):
-        yield Bench(portal, sandbox)
+@pytest.fixture(scope="module", params=DRIVERS)
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """One sandbox of a driver for the module."""
+    with open_bench(request.param, CONFIG) as opened:
+        yield opened
 
 
 def test_an_outcome_for_each_input_in_order(bench: Bench) -> None:
@@ -177,6 +151,24 @@ def test_arguments_that_are_no_json_are_the_callers_mistake(bench: Bench) -> Non
         bench.one("def f(x): return x", {1, 2})
 
 
+def test_threads_have_a_limit(bench: Bench) -> None:
+    """Small stacks fit into the memory by the thousand: what stops them is their number."""
+    code = """
+import threading
+def f():
+    stop, started = threading.Event(), 0
+    threading.stack_size(32768)
+    try:
+        while started < 1000:
+            threading.Thread(target=stop.wait).start()
+            started += 1
+    except RuntimeError:
+        stop.set()
+    return started
+"""
+    assert 16 < bench.one(code).output < CONFIG.pids
+
+
 def test_two_submissions_run_at_the_same_time(bench: Bench) -> None:
     """Calls do not wait for each other: the two spans of time overlap."""
     code = "import time\ndef f(): return [time.time(), time.sleep(1.5), time.time()]"
@@ -195,106 +187,35 @@ def test_two_submissions_run_at_the_same_time(bench: Bench) -> None:
 
 
 def test_the_identity_names_what_ran(bench: Bench) -> None:
-    """Image, layers, Python, engine and runtime, in the form that events take."""
+    """Driver, Python and image in the form that events take; the same bytes on every driver."""
     identity = bench.sandbox.identity
-    assert identity.driver == "docker"
+    root = prepared(cache_folder())
+    assert identity.driver == bench.driver
+    assert (identity.image, identity.layers) == (root.image, [root.layer])
     assert all(len(digest) == 64 for digest in [identity.image, *identity.layers])
-    assert len(identity.layers) == 1
     assert identity.python == ".".join(map(str, sys.version_info[:3]))
-    assert identity.engine[-1].isalnum()
-    assert identity.runtime.split()[0] in {"runc", "crun"}
-
-
-@pytest.mark.anyio
-async def test_an_engine_is_found() -> None:
-    """Here there must be one: without it these tests fail, they are not skipped."""
-    probe = await probe_engine()
-    assert probe.url is not None, probe.reason
-    assert await find_engine() == probe.url
-
-
-@pytest.mark.anyio
-async def test_an_image_that_nobody_has_is_a_sandbox_error() -> None:
-    """The engine's failure is an exception, never an outcome."""
-    config = SandboxConfig(image="quasar-sandbox:never-built")
-    with pytest.raises(SandboxError, match="never-built"):
-        async with open_sandbox(config):
-            pass
-
-
-async def busy(docker: aiodocker.Docker, owner: str, not_this: str = "") -> Any:
-    """A sandbox's container in which a case has run for a while: it was told to stand back."""
-    wanted = json.dumps({"label": [f"quasar.owner={owner}"], "status": ["running"]})
-    shares = 0
-    while shares != 2:  # the engine tells no earlier
-        await anyio.sleep(0.01)
-        for container in await docker.containers.list(filters=wanted):
-            if container.id != not_this:
-                shares = (await container.show())["HostConfig"]["CpuShares"]
-    return container
+    assert identity.engine.split()[0] == bench.driver
+    assert identity.runtime.split()[0] in {"runc", "crun", "linux"}
 
 
 SLEEP = "import time\ndef f(s): time.sleep(s); return s"
 
 
 @pytest.mark.anyio
-async def test_a_container_removed_from_outside_is_a_sandbox_error() -> None:
-    """Whoever removes it, the code did not: nobody is scored for that."""
-    config = SandboxConfig(owner="removed-from-outside")
-    async with open_sandbox(config) as sandbox, aiodocker.Docker(await find_engine()) as docker:
-
-        async def remove() -> None:
-            await (await busy(docker, config.owner)).delete(force=True)
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(remove)
-            with pytest.raises(SandboxError):
-                await sandbox.run(SLEEP, "f", [[20]])
-        assert (await sandbox.run(ADD, "add", [[1, 2]]))[0].output == 3
-
-
-@pytest.mark.anyio
-async def test_a_container_killed_from_outside_is_replaced() -> None:
-    """Its case is tried once more in a fresh container, and the answer is the same."""
-    config = SandboxConfig(owner="killed-from-outside")
-    async with open_sandbox(config) as sandbox, aiodocker.Docker(await find_engine()) as docker:
-
-        async def kill() -> None:
-            await (await busy(docker, config.owner)).kill()
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(kill)
-            outcomes = await sandbox.run(SLEEP, "f", [[1], [0]])
-        assert [outcome.output for outcome in outcomes] == [1, 0]
-
-
-@pytest.mark.anyio
-async def test_a_case_that_kills_its_container_each_time_has_crashed() -> None:
-    """Whatever ends two containers at the same case is scored; the next case answers."""
-    config = SandboxConfig(owner="killed-each-time")
-    async with open_sandbox(config) as sandbox, aiodocker.Docker(await find_engine()) as docker:
-
-        async def kill_twice() -> None:
-            first = await busy(docker, config.owner)
-            await first.kill()
-            await (await busy(docker, config.owner, not_this=first.id)).kill()
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(kill_twice)
-            outcomes = await sandbox.run(SLEEP, "f", [[5], [0]])
-        assert [outcome.status for outcome in outcomes] == ["crashed", "ok"]
-
-
-@pytest.mark.anyio
-async def test_a_silent_runner_is_ended_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_a_silent_runner_is_ended_from_outside(
+    driver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The host's clock stands behind the runner's: the case is late, the rest starts anew."""
-    monkeypatch.setattr("quasar.sandbox.submissions.GRACE_S", -19.0)  # the host gives up first
-    async with open_sandbox(SandboxConfig(timeout_s=20)) as sandbox:
+    monkeypatch.setattr("quasar.sandbox.submissions.wall_s", lambda config: 1.0)
+    monkeypatch.setattr("quasar.sandbox.submissions.GRACE_S", 0.0)  # the host gives up first
+    need(driver)
+    async with open_sandbox(on(driver, SandboxConfig(timeout_s=20))) as sandbox:
         late, after = await sandbox.run(SLEEP, "f", [[15], [0]])
     assert (late.status, late.execution_time_ms, after.output) == ("timeout", 20_000, 0)
 
 
-def test_the_runner_refuses_to_start_outside_a_container() -> None:
+def test_the_runner_refuses_to_start_outside_a_cell() -> None:
     """By hand, as any process but PID 1 of an own namespace, it leaves and harms nothing.
 
     Tried in a pid namespace of its own, with a witness beside it: the runner's cleaning up would

@@ -65,4 +65,4 @@ async def test_a_wrong_program_recorded_as_right(tmp_path: Path) -> None:
     assert execution["other_images"] == 0
     (named,) = execution["listed"]
     assert (named["hotkey"], named["recorded"], named["here"]) == (friend, named["cases"], 0)
-    assert b'"CodeExecuted"' in forged.lines[named["seq"] - 1]
+    assert b'"CodeExecuted.2"' in forged.lines[named["seq"] - 1]

@@ -4,8 +4,8 @@ from functools import cache
 
 import anyio
 
+from quasar.benchmarks.families.code_cases import CASES
 from quasar.events import (
-    CaseOutcome,
     CheckpointAnchored,
     CheckpointSigned,
     CodeExecuted,
@@ -14,8 +14,12 @@ from quasar.events import (
 )
 from quasar.events.receipt import SignedCheckpoint
 from tests.builders import EVERY, World
-from tests.code_round import WRONG, code_instance, code_policy
+from tests.code_round import WRONG, code_instance, code_policy, executed
 from tests.forging import fail_in_every_way, few_tasks
+
+SUBMISSIONS = 9
+"""Of ``ran``: so many that the seed chooses some for a second run, and not all."""
+EXECUTION = b"\n[execution]\ntimeout_s = 10\nmemory_mib = 512\nbudget_s = 300\n"
 
 
 class WithParameters(World):
@@ -107,11 +111,29 @@ def wrong_program(world: World) -> CodeExecuted:
     """What the first miner's program gave: nothing."""
     hotkey = next(iter(world.miners))
     task = next(t for t in range(2) if code_instance(world, (1, t, hotkey)) is not None)
-    instance = code_instance(world, (1, task, hotkey))
-    assert instance is not None
-    assert instance.program is not None
-    case = CaseOutcome(status="error", output=None, execution_time_ms=1)
-    cases = [case] * len(instance.program.cases)
-    return CodeExecuted(
-        round=1, task=task, hotkey=hotkey, cases=cases, image="a" * 64, layers=["b" * 64]
-    )
+    return executed(world, (1, task, hotkey), [None] * CASES)
+
+
+@cache
+def ran(policy: bytes = code_policy() + EXECUTION) -> World:
+    """A round in which every program returns 7 in every case. Not to be changed."""
+    world = World(miners=SUBMISSIONS, policy=policy, sandbox="docker")
+    anyio.run(_run_all, world)
+    return world
+
+
+async def _run_all(world: World) -> None:
+    await world.start_round(1)
+    keys = []
+    for d in world.open_deliveries():
+        is_code = code_instance(world, d.key) is not None
+        answer = WRONG.encode() if is_code else world.right_answer(*d.key)
+        await world.deliver(d, world.acceptance(d), world.received(d, answer))
+        keys += [d.key] if is_code else []
+    await world.settle()
+    for key in keys:
+        record = executed(world, key, [b"7"] * CASES)
+        await world.append("sandbox-executor", record, cause=revealed_at(world))
+        await world.settle()
+    await world.block(EVERY + 30, epoch=2, metagraph=True)
+    await world.checkpoint()

@@ -105,7 +105,7 @@ def test_fewer_cases_are_named() -> None:
     item = log.one(CodeExecuted)
     log.edit(item, cases=item.event.cases[:1])
     report = report_of(log.lines(), log.world.log.blobs)
-    first_is(report, log.place(item), "structure", "follows from nothing")
+    first_is(report, log.place(item), "scores", "other cases than the hidden ones")
 
 
 def test_a_sandbox_that_failed_is_no_finding() -> None:

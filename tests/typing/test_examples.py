@@ -55,7 +55,7 @@ def stage(event: AnyEvent) -> str:
             return "answer"
         case a.AnswerAbandoned() | a.SubmissionReceived():
             return "answer"
-        case x.CodeExecuted() | x.ExecutionAbandoned():
+        case x.CodeExecuted1() | x.CodeExecuted() | x.ExecutionAbandoned():
             return "execution"
         case s.AnswerScored() | s.AnswerNotScored() | f.FindingNoted():
             return "score"

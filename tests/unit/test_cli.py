@@ -419,6 +419,7 @@ def test_the_commands_are_the_published_ones() -> None:
     """A new command is added here, so that the test below runs it."""
     assert {" ".join(words) for words in ALL} == {
         "demo",
+        "doctor",
         "chain up",
         "validate",
         "mine",
@@ -449,6 +450,9 @@ def test_the_commands_are_the_published_ones() -> None:
         "pack make",
         "pack show",
         "policy show",
+        "sandbox build",
+        "sandbox run",
+        "sandbox serve",
         "score",
         "task list",
         "task show",

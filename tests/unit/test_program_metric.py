@@ -2,6 +2,7 @@
 
 import pytest
 
+from quasar.events.json_value import Tolerance
 from quasar.metrics.program import extract_code, pass_rate
 
 
@@ -11,7 +12,7 @@ from quasar.metrics.program import extract_code, pass_rate
         (b"1", 1),
         (b' [1, ["a"]] ', [1, ["a"]]),
         (b"1.0", 1.0),
-        (b"-0.0", 0.0),
+        (b"-0.0", -0.0),
         (b"true", True),
         (b"null", None),
         (b'{"b": 1, "a": [2]}', {"a": [2], "b": 1}),
@@ -41,6 +42,7 @@ def test_equal(output: bytes, expected: object) -> None:
         (b'{"a": 1.0}', {"a": 1}),
         (b'{"a": 1, "b": 2}', {"a": 1}),
         (b"null", False),
+        (b"-0.0", 0.0),
         (b"NaN", 0.0),
         (b"1e999", 1.0),
         (b"1 1", 1),
@@ -59,6 +61,15 @@ def test_share_of_cases() -> None:
     """Each case counts the same."""
     assert pass_rate([b"1", b"2", None, b"4"], [1, 3, 3, 4]) == 0.5
     assert pass_rate([], []) == 0.0
+
+
+def test_a_case_may_allow_a_distance() -> None:
+    """For itself alone."""
+    outputs, expected = [b"0.30000000000000004", b"0.30000000000000004"], [0.3, 0.3]
+    assert pass_rate(outputs, expected) == 0.0
+    assert pass_rate(outputs, expected, [Tolerance("1e-9"), None]) == 0.5
+    with pytest.raises(ValueError, match=r"."):
+        pass_rate(outputs, expected, [None])
 
 
 def test_outcomes_must_be_of_these_cases() -> None:

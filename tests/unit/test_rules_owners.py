@@ -9,7 +9,7 @@ from quasar.events.base import Event
 from quasar.rules.owners import ACTOR_OF, OWNED, SLOTS
 from tests.unit.test_events import CATALOGUE
 
-VALIDATORS = {kind.__name__ for kind in ValidatorEvent.__args__}
+VALIDATORS = {str(kind.__struct_config__.tag) for kind in ValidatorEvent.__args__}
 
 
 def matches(pattern: str, slot: str) -> bool:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quasar.sandbox import read_json, same_json
-from quasar.sandbox.verdict import MAX_LINE, Report, one_line, outcome_of
+from quasar.sandbox import SandboxError, read_json, same_json
+from quasar.sandbox.verdict import MAX_LINE, Report, one_line, outcome_of, report_of
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
@@ -20,8 +20,8 @@ JSON = st.recursive(
 
 def report(**changes: Any) -> Report:
     """A case that sent a whole result, but for the changes."""
-    fields = {"verdict": None, "whole": True, "exit": 0, "oom": False, "ms": 7, "result_bytes": 0}
-    return Report(**(fields | changes))
+    fields = {"verdict": None, "whole": True, "exit": 0, "oom": False, "ms": 7, "cpu_ms": 5}
+    return Report(**(fields | {"result_bytes": 0} | changes))
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,24 @@ def report(**changes: Any) -> Report:
         ({}, b'["ok",null,1]\x001', "crashed"),
         ({}, b"[" * 100_000, "crashed"),
         ({}, b"\xff\xfe", "crashed"),
+        ({}, b'["timeout","slow"]\0', "crashed"),
+        ({}, b'["crashed",null]\0', "crashed"),
+        ({}, b'["oom","MemoryError"]\0', "oom"),
+        ({}, b'["forbidden","line 1"]\0', "forbidden"),
+        ({}, b'["ok",null]\0{"a":1,"a":2}', "ok"),
+        ({}, b'["ok",null]\0\r[1,\r2]\r', "ok"),
+        ({}, b'["ok",null]\0"\\ud800"', "error"),
+        ({}, b'["ok",null]\0"\xc3"', "error"),
+        ({}, b'["ok",null]\0-Infinity', "error"),
+        ({}, b'["ok",null]\0' + b"7" * 4301, "error"),
+        ({}, b'["ok",null]\0' + b"[" * 10**6, "error"),
         ({"verdict": "timeout"}, b'["ok",null]\x001', "timeout"),
+        ({"verdict": "overdue"}, b'["ok",null]\x001', "timeout"),
         ({"verdict": "output_limit", "whole": False, "exit": -9}, b"", "output_limit"),
         ({"whole": False, "exit": -9, "oom": True}, b"", "oom"),
         ({"whole": False, "exit": -9}, b"", "crashed"),
         ({"whole": False, "exit": -11, "oom": True}, b"", "crashed"),
-        ({"whole": False, "exit": -24}, b"", "timeout"),
+        ({"whole": False, "exit": -24}, b"", "crashed"),
         ({"whole": False, "exit": -200}, b"", "crashed"),
         ({"whole": False, "exit": 0}, b"", "crashed"),
     ],
@@ -51,7 +63,14 @@ def test_the_status_of_a_case(changes: dict[str, Any], result: bytes, status: st
     assert outcome.status == status
     assert outcome.success == (status == "ok")
     assert (outcome.error is None) == outcome.success
-    assert (outcome.execution_time_ms, outcome.stdout) == (7, "said\n")
+    assert (outcome.execution_time_ms, outcome.cpu_time_ms) == (7, 5)
+    assert outcome.stdout == "said\n"
+
+
+def test_words_that_no_runner_says_are_the_sandbox_s_fault() -> None:
+    """They are never an outcome, which a miner would be scored for."""
+    with pytest.raises(SandboxError, match="no report"):
+        report_of({"kind": "result", "verdict": "perfect"})
 
 
 @given(result=st.binary(max_size=80), prints=st.binary(max_size=20))
@@ -61,6 +80,17 @@ def test_no_bytes_of_a_stranger_raise(result: bytes, prints: bytes) -> None:
         outcome = outcome_of(report(), body, prints)
         assert outcome.success or outcome.output is None
         outcome.stdout.encode("utf-8")
+
+
+@given(JSON, st.text(max_size=9))
+def test_an_honest_childs_words_come_through(value: Any, reason: str) -> None:
+    """Value and reason are those that the child wrote, but for what no JSON holds."""
+    text = json.dumps(value).encode()
+    outcome = outcome_of(report(), b'["ok",null]\0' + text, b"")
+    assert outcome.success == ("Infinity" not in text.decode())
+    assert not outcome.success or same_json(outcome.output, value)
+    failed = outcome_of(report(), json.dumps(["error", reason]).encode() + b"\0", b"")
+    assert (failed.status, failed.output) == ("error", None)
 
 
 @given(JSON)

@@ -15,8 +15,6 @@ from quasar.events import (
     AnswerNotScored,
     AnswerReceived,
     AnswerScored,
-    CaseOutcome,
-    CodeExecuted,
     RoundScored,
     WeightsComputed,
     WeightsDeferred,
@@ -28,7 +26,7 @@ from quasar.replay.simulate import NamedMetric, Simulation, simulate
 from quasar.replay.whatif import blended, metric_named, same_game
 from quasar.rules.policy import Policy, parse
 from tests.builders import EVERY, LineLog, World
-from tests.code_round import WRONG, code_instance, code_policy
+from tests.code_round import WRONG, code_instance, code_policy, executed
 from tests.forging import Forging, few_tasks, played
 from tests.golden.record import recordings
 from tests.unit.volume_folder import worlds
@@ -279,13 +277,7 @@ async def _run_programs(world: World) -> None:
         assert instance is not None
         right = hotkey == next(iter(world.miners))
         outputs = [msgspec.json.encode(v if right else None) for v in instance.program.expected]
-        cases = [
-            CaseOutcome(status="ok", output=world.log.blobs.put(o), execution_time_ms=1)
-            for o in outputs
-        ]
-        ran = CodeExecuted(
-            round=1, task=1, hotkey=hotkey, cases=cases, image="a" * 64, layers=["b" * 64]
-        )
+        ran = executed(world, (1, 1, hotkey), outputs)
         await world.append("sandbox-executor", ran)
     await world.settle()
     await world.block(EVERY + 30, epoch=2, metagraph=True)

@@ -1,7 +1,7 @@
 """A schema that changed: old lines keep their bytes, rules see the newest event.
 
-No released event has a second version, so two types here have made-up older ones: of a fact, in two
-steps, and of a decision.
+One released event has a second version. Two types here have made-up older ones besides: of a fact,
+in two steps, and of a decision.
 """
 
 from functools import cache
@@ -10,18 +10,30 @@ from typing import ClassVar
 import anyio
 import msgspec
 import pytest
+from hypothesis import given, settings
 
 from quasar.errors import CannotJudge, Diverged
-from quasar.events import AnyEvent, BlockObserved, Event, Kind, MeanReward, RoundScored
+from quasar.events import (
+    AnyEvent,
+    BlockObserved,
+    CodeExecuted,
+    CodeExecuted1,
+    Event,
+    Kind,
+    MeanReward,
+    RoundScored,
+)
 from quasar.events import envelope as envelopes
 from quasar.events.base import BlockHash, Count
 from quasar.events.blobs import Blobs
-from quasar.events.envelope import Draft, Envelope, decode, is_canonical
+from quasar.events.envelope import Draft, Envelope, decode, encode, is_canonical
 from quasar.events.upcast import UPCASTERS, newest, same_decision
 from quasar.log.memory import MemoryLog
+from quasar.rules.executed import is_older
 from quasar.rules.machine import Recorded
 from tests.builders import World
 from tests.forging import few_tasks, first_is, report_of
+from tests.property.event_strategies import events
 
 
 class FirstBlock(Event, frozen=True, tag="BlockObserved.00"):
@@ -146,12 +158,27 @@ def blobs() -> Blobs:
     return world().log.blobs
 
 
-def test_none_is_released() -> None:
-    """The registry is empty, and ``Recorded`` then hands on the very event that was decoded."""
-    assert not UPCASTERS
+def test_the_newest_schema_is_left_alone() -> None:
+    """``Recorded`` hands on the very event that was decoded."""
     seen = Recorded(1, world().lines[0])
     assert seen.event is seen.envelope.event
     assert seen.decided == seen.payload
+
+
+@settings(max_examples=20, deadline=None)
+@given(events("CodeExecuted"))
+def test_the_first_record_of_a_program(old: CodeExecuted1) -> None:
+    """The second schema says what the first one said, and null for what it could not say."""
+    line = encode(Draft(actor="sandbox-executor", cause=1, event=old), at=1)
+    new = Recorded(1, line).event
+    assert isinstance(new, CodeExecuted)
+    assert is_canonical(line, decode(line))
+    assert (new.slot, new.image, new.layers) == (old.slot, old.image, old.layers)
+    said = [(case.status, case.output, case.execution_time_ms) for case in new.cases]
+    assert said == [(case.status, case.output, case.execution_time_ms) for case in old.cases]
+    assert {new.code, new.again, new.driver, new.python} == {None}
+    assert {value for case in new.cases for value in (case.input, case.cpu_time_ms)} <= {None}
+    assert is_older(new)
 
 
 @pytest.mark.usefixtures("newer_program")

@@ -1,0 +1,58 @@
+"""Flags of the commands that run strangers' programs."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import msgspec
+from cyclopts import Parameter
+
+from quasar.errors import UsageError
+from quasar.sandbox.config import SandboxConfig
+from quasar.sandbox.policy import DEFAULT_POLICY, NO_POLICY
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Driver:
+    """What walls the code in."""
+
+    driver: Literal["auto", "docker", "bubblewrap"] = "auto"
+    """docker, bubblewrap, or auto: Docker where an engine answers, else bubblewrap."""
+    image: str | None = None
+    """An image with Python 3.11 or newer, best as NAME@sha256:..., instead of one that is built
+    from this interpreter. It is pulled where the engine has none; another is never taken."""
+
+    def config(self, **fields: object) -> SandboxConfig:
+        """With other fields of the configuration. Raises UsageError for one out of its range."""
+        chosen = {"driver": self.driver, "image": self.image, **fields}
+        try:
+            return msgspec.convert(chosen, SandboxConfig)
+        except msgspec.ValidationError as error:
+            raise UsageError(f"the sandbox cannot be had so: {error}") from None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Walls(Driver):
+    """What holds the code, and what is refused before it runs."""
+
+    timeout: float = 30.0
+    """Seconds that one call may take."""
+    memory: int = 512
+    """MiB that the code may take."""
+    policy: Annotated[bool, Parameter(negative="--no-policy")] = True
+    """Refuse the imports that a round refuses before the code runs; the walls stand anyway."""
+
+    def config(self, **fields: object) -> SandboxConfig:
+        """See Driver."""
+        return super().config(
+            timeout_s=self.timeout,
+            memory_mib=self.memory,
+            policy=DEFAULT_POLICY if self.policy else NO_POLICY,
+            **fields,
+        )
+
+
+ANY_DRIVER = Driver()
+DEFAULT_WALLS = Walls()
+"""What holds where no flag says otherwise."""
