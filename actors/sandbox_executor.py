@@ -136,6 +136,8 @@ class SandboxExecutor:
                 self._rounds.pop(number, None)
                 self._revealed.pop(number, None)
                 self._code = {key for key in self._code if key[0] != number}
+            case CodeExecuted() | ExecutionAbandoned() as ended:
+                self._places.done((ended.round, ended.task, ended.hotkey))
         self._time.evolve(seen.event)
         if type(seen.event) in SUBSCRIBES:
             self._state = evolve(self._state, seen, self.log.blobs)
@@ -159,8 +161,8 @@ class SandboxExecutor:
                 if job := self._state.open.get(key):
                     turn = self._places.queue(key, lease.seq)
                     known.set()
-                    async with turn:
-                        await self._run_once(job)
+                    async with turn as came:
+                        await (self._run_once(job) if came else lease.give_back())
                 elif self._waits(key):
                     await lease.give_back(LATER_S)
         except Lapsed as lapsed:

@@ -9,7 +9,7 @@ from quasar.events.blobs import Blobs
 from quasar.events.json_value import canonical_json
 from quasar.metrics.program import passed_cases
 from quasar.replay.finding import DifferingCase
-from quasar.rules.executed import CHOSEN
+from quasar.rules.executed import CHOSEN, never_ran
 
 
 class End(NamedTuple):
@@ -22,8 +22,14 @@ class End(NamedTuple):
 
 def recorded_end(case: CaseOutcome, blobs: Blobs) -> End:
     """As the log tells it. Raises as ``Blobs.get``."""
+    if never_ran(case):
+        return NEVER_RAN
     found = case.status == "ok" and case.output is not None
     return End(case.status, blobs.get(case.output) if found and case.output else None)
+
+
+NEVER_RAN = End("never ran", None)
+"""Nothing to compare another run with."""
 
 
 def here_end(status: str, output: Any) -> End:
@@ -47,7 +53,7 @@ def compared(
     where = [
         DifferingCase(case=i, recorded=_word(recorded, i, a), here=_word(here, i, b))
         for i, (a, b) in enumerate(zip(one, two, strict=True))
-        if a != b
+        if a != b and recorded[i : i + 1] != [NEVER_RAN]
     ]
     return one.count(True), two.count(True), where
 

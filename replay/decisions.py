@@ -15,6 +15,7 @@ from quasar.events import (
     Kind,
     MixDrawn,
     RoundRevealed,
+    RoundScored,
     TaskAssigned,
     TaskSampled,
 )
@@ -147,6 +148,8 @@ class DecisionCheck:
         taken_too = isinstance(seen.event, FindingNoted) and not self.noting
         if isinstance(seen.event, CodeExecuted) and not taken and "scores" in self._levels:
             self._check_run(seen, seen.event)
+        if isinstance(seen.event, CodeExecuted | RoundScored):
+            self.executions.fold(seen.event)
         if decision and not (taken and isinstance(seen.event, _SCORES)) and not taken_too:
             self._compare(seen)
         for level, player in self._by_level.items():

@@ -97,7 +97,8 @@ class Reexecution(Struct, frozen=True, kw_only=True):
     differing: int
     cases: int
     cases_equal: int
-    """Of the cases, those that pass or fail as recorded."""
+    """Of the cases, those that pass or fail as recorded, or never ran: their miner's time of the
+    round was used up."""
     unsteady: int
     """Programs that gave another value, or failed by themselves in another way, than recorded:
     they may draw lots. Most fail either way, and so are equal."""

@@ -130,11 +130,22 @@ class Bubble(Cell):
     async def start(self) -> None:
         """See Cell."""
         await self._driver.have_root()
+        with anyio.CancelScope(shield=True):  # a moment: asyncio would lose a pipe
+            self._process = await self._open()
+        try:
+            with anyio.fail_after(START_S):
+                self.hello, _ = await self.receive("hello")
+        except TimeoutError:
+            raise SandboxError(f"the runner did not start within {START_S:g} s") from None
+        except Gone as error:
+            raise SandboxError(f"bubblewrap made no cell: {self.complaint()}") from error
+
+    async def _open(self) -> Process:
+        """In a session of its own: no terminal to type into, and one group to stand back."""
         self._complaints, complaints = os.pipe()
         os.set_blocking(self._complaints, False)
         try:
-            # A session of its own: no terminal to type into, and one group to stand back.
-            self._process = await anyio.open_process(
+            return await anyio.open_process(
                 self._driver.command,
                 stdin=PIPE,
                 stdout=PIPE,
@@ -147,13 +158,6 @@ class Bubble(Cell):
             raise SandboxError(f"bubblewrap cannot be started: {error}") from error
         finally:
             os.close(complaints)
-        try:
-            with anyio.fail_after(START_S):
-                self.hello, _ = await self.receive("hello")
-        except TimeoutError:
-            raise SandboxError(f"the runner did not start within {START_S:g} s") from None
-        except Gone as error:
-            raise SandboxError(f"bubblewrap made no cell: {self.complaint()}") from error
 
     async def send(self, body: bytes) -> None:
         """See Cell."""

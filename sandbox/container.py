@@ -88,6 +88,7 @@ class Container(Cell):
         self._docker = docker
         self._body = body
         self._restore_image = restore_image
+        self._may_exist = False
         self._stands_back = False
         self._stream: Stream | None = None
         self._complaints = bytearray()
@@ -115,9 +116,14 @@ class Container(Cell):
             raise
 
     async def _create(self) -> None:
-        # Not to be interrupted: the engine would go on, and a removal come before the container.
-        with anyio.CancelScope(shield=True), call("create a container"):
-            await self._docker.containers.create(self._body, name=self.name)
+        self._may_exist = True
+        try:
+            # Not interrupted: the engine would go on, and a removal come before the container.
+            with anyio.CancelScope(shield=True), call("create a container"):
+                await self._docker.containers.create(self._body, name=self.name)
+        except SandboxError as error:
+            self._may_exist = status_of(error) is None  # without an answer nobody knows
+            raise
 
     async def _write(self, data: bytes) -> None:
         assert self._stream is not None
@@ -157,7 +163,8 @@ class Container(Cell):
         """See Cell."""
         with anyio.CancelScope(shield=True):
             try:
-                await self._delete()
+                if self._may_exist:
+                    await self._delete_drained()
             finally:
                 # After the delete: the end of stdin would end the runner, and podman 4 answers a
                 # delete that meets an exit with an error.
@@ -175,6 +182,24 @@ class Container(Cell):
                 if attempt == 4 or status_of(error) == 900:  # 900: nobody answers
                     raise
                 await anyio.sleep(0.05)
+
+    async def _delete_drained(self) -> None:
+        failure: SandboxError | None = None
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._drain)
+            try:
+                await self._delete()
+            except SandboxError as error:  # raised below as it is, not as a group of one
+                failure = error
+            group.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+    async def _drain(self) -> None:
+        """Docker deletes no container whose last words nobody takes."""
+        with suppress(Exception):
+            while self._stream is not None and await self._stream.read_out() is not None:
+                await anyio.sleep(0)
 
     async def _detach(self) -> None:
         if self._stream is not None:

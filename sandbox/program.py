@@ -7,7 +7,9 @@ from quasar.sandbox.config import SandboxConfig
 from quasar.sandbox.inside.child import Limits
 from quasar.sandbox.syscalls import AUDIT_ARCH, bpf
 
-MODULES = tuple(f"quasar.sandbox.inside.{name}" for name in ("lint", "child", "clock", "runner"))
+MODULES = tuple(
+    f"quasar.sandbox.inside.{name}" for name in ("lint", "child", "clock", "case", "runner")
+)
 """In the order of their imports; the last one is the program."""
 WALL_FACTOR = 3.0
 """A case that waited this much for a processor is better run again than waited for."""

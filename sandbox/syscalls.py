@@ -7,6 +7,7 @@ new kernel opens nothing. The container's own walls stand behind this one.
 """
 
 import struct
+from itertools import pairwise
 from typing import NamedTuple
 
 DENIED = """
@@ -43,7 +44,8 @@ renameat 264 38, renameat2 316 276, link 86 -, linkat 265 37, symlink 88 -, syml
 chmod 90 -, fchmod 91 52, fchmodat 268 53, chown 92 -, fchown 93 55, lchown 94 -, fchownat 260 54,
 truncate 76 45, ftruncate 77 46, fallocate 285 47, utime 132 -, utimes 235 -, futimesat 261 -,
 utimensat 280 88, setxattr 188 5, lsetxattr 189 6, fsetxattr 190 7, removexattr 197 14,
-lremovexattr 198 15, fremovexattr 199 16, sync 162 81, syncfs 306 267
+lremovexattr 198 15, fremovexattr 199 16, sync 162 81, syncfs 306 267, fsync 74 82,
+fdatasync 75 83, sync_file_range 277 84, flock 73 32
 """
 """Name, number on x86-64, number on aarch64; ``-`` where the call does not exist."""
 
@@ -54,10 +56,12 @@ WRITING = 0o1 | 0o2 | 0o100 | 0o1000 | 0o2000 | 0o20000000
 """O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_APPEND and O_TMPFILE's own bit, on both machines."""
 CLONE_THREAD = 0x10000
 PR_SET_DUMPABLE = 4
-F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETPIPE_SZ = 8, 10, 15, 1031
-"""fcntl commands that signal another process, or take from a pool shared by the whole user."""
+OF_OTHERS = (6, 7, 37, 38, 8, 10, 15, 1024, 1026, 1031)
+"""fcntl commands that lock a file which other cells read too (F_SETLK and its kin, F_SETLEASE),
+send signals (F_SETOWN, F_SETSIG, F_SETOWN_EX, F_NOTIFY), or take from a pool shared by the whole
+user (F_SETPIPE_SZ)."""
 
-LOAD, EQUAL, ANY_BIT, AT_LEAST, RETURN = 0x20, 0x15, 0x45, 0x35, 0x06
+LOAD, JUMP, EQUAL, ANY_BIT, AT_LEAST, RETURN = 0x20, 0x05, 0x15, 0x45, 0x35, 0x06
 ALLOW, KILL = 0x7FFF0000, 0x80000000
 EPERM, EROFS, ENOSYS = 0x50001, 0x5001E, 0x50026
 
@@ -82,7 +86,7 @@ RULES = [
     Rule(56, 220, 0, ANY_BIT, (CLONE_THREAD,), ALLOW, EPERM),  # clone: threads only
     Rule(302, 261, 0, EQUAL, (0,), ALLOW, EPERM),  # prlimit64: its own limits only
     Rule(157, 167, 0, EQUAL, (PR_SET_DUMPABLE,), EPERM, ALLOW),  # prctl
-    Rule(72, 25, 1, EQUAL, (F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETPIPE_SZ), EPERM, ALLOW),  # fcntl
+    Rule(72, 25, 1, EQUAL, OF_OTHERS, EPERM, ALLOW),  # fcntl
 ]
 
 Instruction = tuple[int, int, int, int]
@@ -98,26 +102,47 @@ def denied(machine: str) -> dict[str, int]:
 
 def instructions(machine: str) -> list[Instruction]:
     """The filter for ``x86_64`` or ``aarch64``."""
-    program = [(LOAD, 0, 0, 4), (EQUAL, 1, 0, AUDIT_ARCH[machine]), (RETURN, 0, 0, KILL)]
-    program += [(LOAD, 0, 0, 0), (AT_LEAST, 0, 1, FIRST_UNKNOWN), (RETURN, 0, 0, ENOSYS)]
-    program += [(EQUAL, 0, 1, CLONE3), (RETURN, 0, 0, ENOSYS)]  # libc falls back to clone
-    for number in denied(machine).values():
-        program += [(EQUAL, 0, 1, number), (RETURN, 0, 0, EPERM)]
+    head = [(LOAD, 0, 0, 4), (EQUAL, 1, 0, AUDIT_ARCH[machine]), (RETURN, 0, 0, KILL)]
+    return [*head, (LOAD, 0, 0, 0), *search(ranges(machine))]
+
+
+Block = list[Instruction]
+"""Ends in a return on every way through it."""
+
+
+def ranges(machine: str) -> list[tuple[int, Block]]:
+    """The first number of each run of calls that are judged alike, and how."""
+    judged = {number: [(RETURN, 0, 0, EPERM)] for number in denied(machine).values()}
+    judged[CLONE3] = [(RETURN, 0, 0, ENOSYS)]  # libc falls back to clone
     for rule in RULES:
-        program += compiled(rule, rule.x86_64 if machine == "x86_64" else rule.aarch64)
-    return [*program, (RETURN, 0, 0, ALLOW)]
+        number = rule.x86_64 if machine == "x86_64" else rule.aarch64
+        if number is not None:
+            judged[number] = compiled(rule)
+    judged[FIRST_UNKNOWN] = [(RETURN, 0, 0, ENOSYS)]
+    found: list[tuple[int, Block]] = []
+    for number in range(FIRST_UNKNOWN + 1):
+        block = judged.get(number, [(RETURN, 0, 0, ALLOW)])
+        if not found or found[-1][1] != block:
+            found.append((number, block))
+    return found
 
 
-def compiled(rule: Rule, number: int | None) -> list[Instruction]:
-    """A block that is jumped over by every other call."""
-    if number is None:
-        return []
+def search(parts: list[tuple[int, Block]]) -> Block:
+    """Finds the number's block by halves: the kernel tries every call when it takes a filter."""
+    if len(parts) == 1:
+        return parts[0][1]
+    middle = len(parts) // 2
+    below, above = search(parts[:middle]), search(parts[middle:])
+    return [(AT_LEAST, 0, 1, parts[middle][0]), (JUMP, 0, 0, len(below)), *below, *above]
+
+
+def compiled(rule: Rule) -> Block:
+    """Tests of one argument, one after the other."""
     # The low 32 bits of the argument in struct seccomp_data, which is little endian on both.
     block = [(LOAD, 0, 0, 16 + 8 * rule.argument)]
     for value in rule.values:
         block += [(rule.test, 0, 1, value), (RETURN, 0, 0, rule.hit)]
-    block.append((RETURN, 0, 0, rule.miss))
-    return [(EQUAL, 0, len(block), number), *block]
+    return [*block, (RETURN, 0, 0, rule.miss)]
 
 
 def bpf(machine: str) -> bytes:

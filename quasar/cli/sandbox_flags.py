@@ -33,6 +33,31 @@ class Driver:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
+class Programs:
+    """What a validator runs programs with."""
+
+    sandbox: Literal["auto", "docker", "bubblewrap"] = "auto"
+    """docker, bubblewrap, or auto: Docker where an engine answers, else bubblewrap."""
+    sandbox_engine: str | None = None
+    """Address of the container engine; else DOCKER_HOST, else the usual sockets."""
+    sandbox_image: str | None = None
+    """An image with Python 3.11 or newer, best as NAME@sha256:..., instead of one that is built
+    from this interpreter."""
+    sandbox_runtime: str | None = None
+    """The engine's runtime, such as runsc for gVisor; else its default."""
+
+    def config(self) -> SandboxConfig:
+        """Limits are the policy's."""
+        return SandboxConfig(
+            driver=self.sandbox,
+            engine=self.sandbox_engine,
+            image=self.sandbox_image,
+            runtime=self.sandbox_runtime,
+        )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
 class Walls(Driver):
     """What holds the code, and what is refused before it runs."""
 
@@ -54,5 +79,6 @@ class Walls(Driver):
 
 
 ANY_DRIVER = Driver()
+ANY_SANDBOX = Programs()
 DEFAULT_WALLS = Walls()
 """What holds where no flag says otherwise."""

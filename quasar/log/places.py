@@ -5,7 +5,8 @@ miners who had their turn later than one whose work is not here, another lease i
 work ahead of its own may be much, and that is what it must not wait for.
 """
 
-from collections.abc import AsyncIterator, Callable, Set
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Set
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import NamedTuple
 
@@ -14,8 +15,10 @@ import anyio
 from quasar.log.bell import Bell
 from quasar.rules.turns import Age, Turns
 
-AHEAD = 512
+AHEAD = 4096
 """Leases that are held while their work waits for a turn."""
+WAIT_S = 10.0
+"""So long a lease is held for its turn; then other workers may have it, or this one once more."""
 LOOK_S = 0.25
 """A free place waits so long for a lease on the work whose turn it is, after the last that came."""
 REST_S = 2.0
@@ -44,27 +47,31 @@ class Places:
         self._open = open_work
         self._moved = moved
         self._turns = Turns[Turn]()
-        self._here: set[Turn] = set()
+        self._here = Counter[Key]()
+        """What waits or has a place."""
+        self._taken = 0
+        """Places."""
         self._came = 0
         """Leases so far."""
         self._rests_until = 0.0
 
-    def queue(self, key: Key, seq: int) -> AbstractAsyncContextManager[None]:
+    def queue(self, key: Key, seq: int) -> AbstractAsyncContextManager[bool]:
         """Let work wait from now on; the context waits for its turn, and holds the place.
 
-        ``seq``: of the event that is the work. It may be here twice, where one lease has lapsed.
+        It gives False where the turn did not come within WAIT_S. ``seq``: of the event that is the
+        work, which may be here twice where one lease has lapsed.
         """
         self._came += 1
         turn = Turn(key, (seq, self._came), anyio.Event())
         self._turns.add(key[2], turn.age, turn)
-        self._here.add(turn)
+        self._here[key] += 1
         self._moved.ring()
         return self._hold(turn)
 
     @property
     def wants_more(self) -> bool:
         """Whether to take a lease: a place is free, and nobody waits here whose turn it is."""
-        return self._has_room and bool(self._elsewhere()) and not self._is_fair
+        return self._has_room and any(self._elsewhere()) and not self._is_fair
 
     async def serve(self) -> None:
         """Give every place that is free to whoever's turn it is, for ever."""
@@ -73,6 +80,7 @@ class Places:
             await self._look()
             if self._turns:
                 self._turns.take().come.set()
+                self._taken += 1
                 self._moved.ring()
 
     async def _look(self) -> None:
@@ -85,24 +93,41 @@ class Places:
             if self._came == came:
                 self._rests_until = anyio.current_time() + REST_S
 
+    def done(self, key: Key) -> None:
+        """The log says so. Where it was another worker, that was a turn too."""
+        if key not in self._here:
+            self._turns.had(key[2])
+
     @asynccontextmanager
-    async def _hold(self, turn: Turn) -> AsyncIterator[None]:
+    async def _hold(self, turn: Turn) -> AsyncIterator[bool]:
+        came = False
         try:
-            await turn.come.wait()
-            yield
+            with anyio.move_on_after(WAIT_S):
+                await turn.come.wait()
+            came = turn.come.is_set()
         finally:
-            self._here.discard(turn)
-            if turn.come.is_set():
-                self._turns.over(turn.key[2])
-            else:
-                self._turns.remove(turn.key[2], turn.age)
-            if not self._open():
-                self._turns.forget()
-            self._moved.ring()
+            if not came:
+                self._leave(turn)
+        try:
+            yield came
+        finally:
+            if came:
+                self._leave(turn)
+
+    def _leave(self, turn: Turn) -> None:
+        self._here -= Counter([turn.key])
+        if turn.come.is_set():
+            self._taken -= 1
+            self._turns.over(turn.key[2])
+        else:
+            self._turns.remove(turn.key[2], turn.age)
+        if not self._open():
+            self._turns.forget()
+        self._moved.ring()
 
     @property
     def _has_room(self) -> bool:
-        return len([turn for turn in self._here if turn.come.is_set()]) < self._number
+        return self._taken < self._number
 
     @property
     def _is_fair(self) -> bool:
@@ -113,9 +138,9 @@ class Places:
             return True
         return self._turns.has_next(key[2] for key in self._elsewhere())
 
-    def _elsewhere(self) -> set[Key]:
+    def _elsewhere(self) -> Iterator[Key]:
         """Open work whose lease is not held here."""
-        return set(self._open()) - {turn.key for turn in self._here}
+        return (key for key in self._open() if key not in self._here)
 
     async def _until(self, true: Callable[[], bool]) -> None:
         while not true():

@@ -61,6 +61,11 @@ def is_older(run: CodeExecuted) -> bool:
     return run.code is None
 
 
+def never_ran(case: CaseOutcome) -> bool:
+    """Whether its miner's time of the round was used up before it (``sandbox_time``)."""
+    return case.status == "timeout" and case.execution_time_ms == 0
+
+
 def wrong_record(run: CodeExecuted, code: str, hidden: Hidden, *, twice: bool) -> str | None:
     """Why this cannot be the record of that program's run; None where it can.
 
@@ -70,18 +75,19 @@ def wrong_record(run: CodeExecuted, code: str, hidden: Hidden, *, twice: bool) -
         return "another text ran than the miner answered"
     if (run.again is not None) != twice:
         return "the seed chose a second run" if twice else "the seed chose no second run"
-    for cases in _runs(run):
+    for cases in recorded_runs(run):
         if [case.input for case in cases] != hidden.inputs:
             return "it ran on other cases than the hidden ones"
         if any((case.output is None) == (case.status == "ok") for case in cases):
             return "a case has an output if, and only if, it is ok"
-    timed = all(case.cpu_time_ms is not None for cases in _runs(run) for case in cases)
+    timed = all(case.cpu_time_ms is not None for cases in recorded_runs(run) for case in cases)
     if not timed or run.driver is None or run.python is None:
         return "it does not say who ran it, or for how long"
     return None
 
 
-def _runs(run: CodeExecuted) -> list[list[CaseOutcome]]:
+def recorded_runs(run: CodeExecuted) -> list[list[CaseOutcome]]:
+    """The run that counts, and the second one where there is one."""
     return [run.cases] if run.again is None else [run.cases, run.again]
 
 

@@ -18,6 +18,7 @@ class Turns(Generic[T]):
 
     def __init__(self) -> None:
         self._waiting: dict[str, dict[Age, T]] = {}
+        self._number = 0
         self._running = Counter[str]()
         self._last: dict[str, int] = {}
         """Hotkey to the number of its last turn, from 1."""
@@ -25,16 +26,18 @@ class Turns(Generic[T]):
 
     def __len__(self) -> int:
         """How many wait."""
-        return len([age for items in self._waiting.values() for age in items])
+        return self._number
 
     def add(self, hotkey: str, age: Age, item: T) -> None:
         """Let something wait. ``age`` tells a miner's items apart: the lowest is the oldest."""
         self._waiting.setdefault(hotkey, {})[age] = item
+        self._number += 1
 
     def remove(self, hotkey: str, age: Age) -> None:
         """It waits no more, and had no turn."""
         items = self._waiting[hotkey]
         del items[age]
+        self._number -= 1
         if not items:
             del self._waiting[hotkey]
 
@@ -44,10 +47,14 @@ class Turns(Generic[T]):
         age = min(self._waiting[hotkey])
         item = self._waiting[hotkey][age]
         self.remove(hotkey, age)
-        self._turn += 1
-        self._last[hotkey] = self._turn
+        self.had(hotkey)
         self._running[hotkey] += 1
         return item
+
+    def had(self, hotkey: str) -> None:
+        """It had its turn, here or elsewhere."""
+        self._turn += 1
+        self._last[hotkey] = self._turn
 
     def over(self, hotkey: str) -> None:
         """Something that was taken runs no more."""

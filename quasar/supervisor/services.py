@@ -5,13 +5,14 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import structlog
+from msgspec.structs import replace
 
 from quasar.events.signing import log_id_of
 from quasar.log.access import LogServer
 from quasar.log.server import NatsServer, set_aside
 from quasar.rules import policy as policies
 from quasar.rules.plan import runs_code
-from quasar.sandbox import Sandbox, SandboxConfig, choose, open_sandbox
+from quasar.sandbox import Sandbox, choose, open_sandbox
 from quasar.supervisor.sandbox_limits import limited
 from quasar.supervisor.setup import Setup
 from quasar.supervisor.volume import LOG_NUMBER
@@ -67,13 +68,13 @@ async def _open_sandbox(setup: Setup, log_id: str) -> AsyncIterator[Sandbox | No
     """A sandbox if the policy has tasks in code and there is a driver for one; else None."""
     policy = policies.parse(setup.policy)
     wanted = any(runs_code(entry.family) for entry in policy.mix)
-    choice = await choose() if wanted else None
+    choice = await choose(setup.sandbox) if wanted else None
     if choice is None or choice.driver is None:
         if choice is not None:
             logger.warning("validator.no-sandbox", reason=choice.reason, effect="no tasks in code")
         yield None
         return
     logger.info("validator.sandbox", driver=choice.driver, reason=choice.reason)
-    config = limited(SandboxConfig(driver=choice.driver, owner=log_id), policy.execution)
-    async with open_sandbox(config) as sandbox:
+    config = replace(setup.sandbox, driver=choice.driver, owner=log_id)
+    async with open_sandbox(limited(config, policy.execution)) as sandbox:
         yield sandbox

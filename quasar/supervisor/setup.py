@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from quasar.chain import Chain
 from quasar.events.signing import Signer
 from quasar.log.external import ExternalServer
+from quasar.sandbox import SandboxConfig
 from quasar.supervisor.log_keys import ReplacedKey
 
 
@@ -57,6 +58,8 @@ class Setup:
     """Contexts of revealed rounds stay in ``state``, though their seeds make them anew."""
     nats: ExternalServer | None = None
     """An operator's log servers; None starts one here."""
+    sandbox: SandboxConfig = SandboxConfig()
+    """What programs run with; owner and limits are filled in."""
     recover: bool = False
     """Set the server's store aside, and go on from the archive."""
     allow_private: bool = False

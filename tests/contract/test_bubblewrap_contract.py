@@ -43,14 +43,15 @@ def bench() -> Iterator[Bench]:
 
 
 def processes() -> dict[int, tuple[int, int]]:
-    """Parent and process group of every process that can be seen."""
+    """Parent and process group of every process that can be seen and has not ended."""
     found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        found[int(stat.parent.name)] = int(fields[1]), int(fields[2])
+        if fields[0] != "Z":
+            found[int(stat.parent.name)] = int(fields[1]), int(fields[2])
     return found
 
 

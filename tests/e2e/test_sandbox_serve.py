@@ -4,7 +4,6 @@ import http.client
 import json
 import signal
 import socket
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -40,12 +39,24 @@ def connection(url: str) -> http.client.HTTPConnection:
 def ask(url: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
     """Status and JSON of the answer."""
     with closing(connection(url)) as calling:
-        if body is None:
-            calling.request("GET", path)
-        else:
-            calling.request("POST", path, json.dumps(body))
-        answer = calling.getresponse()
-        return answer.status, json.loads(answer.read())
+        return told(begun(calling, path, body))
+
+
+def begun(
+    calling: http.client.HTTPConnection, path: str, body: object
+) -> http.client.HTTPConnection:
+    """The request is on its way."""
+    if body is None:
+        calling.request("GET", path)
+    else:
+        calling.request("POST", path, json.dumps(body))
+    return calling
+
+
+def told(calling: http.client.HTTPConnection) -> tuple[int, dict[str, Any]]:
+    """Status and JSON of the answer to what was begun."""
+    answer = calling.getresponse()
+    return answer.status, json.loads(answer.read())
 
 
 def execute(url: str, **body: object) -> dict[str, Any]:
@@ -79,19 +90,15 @@ def test_the_end_answers_who_is_being_served(tmp_path: Path) -> None:
     """SIGTERM: the call that runs is answered, the socket's file is removed, exit code 0."""
     path = tmp_path / "socket"
     arguments = ["sandbox", "serve", "--unix", str(path), "--json"]
-    with (
-        running(QUASAR, arguments, tmp_path / "errors") as server,
-        ThreadPoolExecutor() as threads,
-    ):
+    with running(QUASAR, arguments, tmp_path / "errors") as server:
         url = first_line(server)["url"]
         assert url == f"unix://{path}"
         again = run(*arguments)
         assert (again.code, again.out, again.err.count("\n")) == (75, "", 1)
-        answer = threads.submit(execute, url, **SLOW)
-        other = threads.submit(execute, url, **GOLDEN)
-        assert other.result()["output"] == 3  # so the first has come in too
-        interrupt(server, signal.SIGTERM)
-        assert answer.result()["output"] == 1.0
+        with closing(begun(connection(url), "/execute", SLOW)) as slow:
+            assert execute(url, **GOLDEN)["output"] == 3  # it came later: the other one runs
+            interrupt(server, signal.SIGTERM)
+            assert told(slow)[1]["output"] == 1.0
         assert server.wait(30) == 0
     assert not path.exists()
 

@@ -31,6 +31,7 @@ def naive_runner(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the same container, behind the same outer walls."""
     monkeypatch.setattr("quasar.sandbox.container.command", naive)
     monkeypatch.setattr("quasar.sandbox.submissions.GRACE_S", 0.0)
+    monkeypatch.setattr("quasar.sandbox.program.WALL_FACTOR", 1.0)
 
 
 async def failures(sandbox: Sandbox, attacks: Sequence[Attack]) -> dict[str, str]:

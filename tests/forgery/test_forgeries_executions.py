@@ -29,6 +29,7 @@ class Case(NamedTuple):
 
 
 CASES_OF = "on other cases than the hidden ones"
+CUT: dict[str, Any] = {"status": "timeout", "output": None, "execution_time_ms": 0}
 NOBODY = "who ran it, or for how long"
 FORGED = [
     Case("text", False, changed(code="0" * 64), "another text ran"),
@@ -47,6 +48,8 @@ FORGED = [
     Case("no-driver", False, changed(driver=None), NOBODY),
     Case("no-python", False, changed(python=None), NOBODY),
     Case("no-time", True, first_case("again", cpu_time_ms=None), NOBODY),
+    Case("cut-short", False, first_case(**CUT), "its miner had time left"),
+    Case("again-cut-short", True, first_case("again", **CUT), "its miner had time left"),
     Case("older", False, older, "lacks what its policy asks for"),
     Case("no-text", False, changed(code=None), "lacks what its policy asks for"),
 ]
@@ -125,3 +128,18 @@ def test_an_older_record_behind_a_newer_one() -> None:
     item = log.all(CodeExecuted)[1]
     item.event = older(item.event)
     first_is(report_of(log.lines(), world.log.blobs), log.place(item), "lifecycle", "older record")
+
+
+def test_cases_that_never_ran() -> None:
+    """They stand where the miner's time is used up, and the audit adds it up too."""
+    world = ran()
+    log = Forging(world)
+    item = log.one(CodeExecuted, lambda run: run.again is None)
+    long = first_case(execution_time_ms=300_000)(item.event)
+    *most, last = long.cases
+    item.event = msgspec.structs.replace(long, cases=[*most, msgspec.structs.replace(last, **CUT)])
+    assert report_of(log.lines(), world.log.blobs).result == "clean"
+    hurried = first_case(execution_time_ms=299_000)(item.event)
+    item.event = hurried
+    report = report_of(log.lines(), world.log.blobs)
+    first_is(report, log.place(item), "scores", "its miner had time left")

@@ -347,6 +347,7 @@ def test_no_event_of_that_number_or_type(quasar: Quasar, recording: Recording) -
         ("nats", ["validate", "--mock"], "validator"),
         ("aiohttp", ["validate", "--mock"], "validator"),
         ("aiohttp", ["mine", "--chain", "x"], "miner"),
+        ("aiohttp", ["sandbox", "serve"], "validator"),
         ("nats", ["demo"], "validator,miner"),
     ],
 )

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quasar.benchmarks.family import Program
+from quasar.benchmarks import FAMILIES, checking
+from quasar.benchmarks.family import MAX_CASES, Program
 from quasar.errors import UsageError
 from quasar.events import CaseOutcome, CodeExecuted
 from quasar.events.base import Blob
+from quasar.events.envelope import MAX_EVENT_BYTES, Draft, encode
 from quasar.events.json_value import Tolerance, canonical_json
 from quasar.replay.work import hidden_in
 from quasar.rules.executed import (
@@ -125,3 +127,21 @@ def test_limits_that_are_none(line: str) -> None:
     table = "\n".join(["", "[execution]", line, *others])
     with pytest.raises(UsageError, match=name):
         parse(code_policy() + table.encode())
+
+
+def test_as_many_cases_as_may_be_fit_in_an_event() -> None:
+    """Run twice, each with the longest numbers."""
+    longest = case(execution_time_ms=2**53, cpu_time_ms=2**53)
+    assert longest.output is not None
+    output = msgspec.structs.replace(longest.output, bytes=2**26)
+    cases = [msgspec.structs.replace(longest, output=output)] * MAX_CASES
+    record = msgspec.structs.replace(run(cases, cases), layers=["b" * 64] * 20)
+    draft = Draft(actor="sandbox-executor", cause=2**53, event=record)
+    assert len(encode(draft, at=2**62)) <= MAX_EVENT_BYTES
+
+
+def test_a_family_with_more_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When its author checks it, and not when a round's record is written."""
+    monkeypatch.setattr(checking, "MAX_CASES", 5)
+    found = checking.broken(FAMILIES["code@1"], 4000, 1, None, lambda *_: [])
+    assert any("5 at most" in promise for promise in found)

@@ -21,6 +21,7 @@ from tests.builders import LineLog, World
 from tests.code_round import code_instance, first_case
 from tests.forgery.honest import ran
 from tests.forgery.kit import Forger
+from tests.forging import Forging
 from tests.unit.acting import acting, count, until
 from tests.unit.page_pieces import page_of
 from tests.unit.test_code_path import IDENTITY, AlwaysWrong, Scripted, executor, revealed
@@ -112,7 +113,7 @@ async def test_another_way_to_fail_is_the_same_verdict() -> None:
     """A case that was slow there and wrong here is no case passed either way."""
     world = await revealed()
     cases = len(code_instance(world, (1, 1, next(iter(world.miners)))).program.cases)  # type: ignore[union-attr]
-    slow = Scripted([Outcome(status="timeout")] * cases)
+    slow = Scripted([Outcome(status="timeout", execution_time_ms=9)] * cases)
     async with acting(executor(world, slow)):
         await until(world.log, count(CodeExecuted, 2))
     found = await reexecute([log_of(world)], AlwaysWrong())
@@ -199,6 +200,17 @@ async def test_an_empty_volume() -> None:
         complete=True,
         listed=[],
     )
+
+
+def test_cases_that_never_ran_are_not_compared() -> None:
+    """Their miner's time was used up, and here nobody counts it."""
+    world = anyio.run(recorded)
+    ran_out = first_case(status="timeout", output=None, execution_time_ms=0)
+    log = Forging(world)
+    for item in log.all(CodeExecuted):
+        item.event = ran_out(item.event)
+    found = anyio.run(reexecute, [LineLog(log.lines(), world.log.blobs)], Right(world), HERE)
+    assert (found.differing, found.unsteady, found.cases_equal) == (0, 0, 2 * CASES)
 
 
 def test_the_page_tells_of_them() -> None:

@@ -37,8 +37,9 @@ class FakeCell(Cell):
 
     async def remove(self) -> None:
         with anyio.CancelScope(shield=True):
-            await self.driver.removals.wait()
-            await self.driver.answer("remove")
+            if self.state != "new":
+                await self.driver.removals.wait()
+                await self.driver.answer("remove")
             self.become("removed")
 
     def become(self, state: str) -> None:
