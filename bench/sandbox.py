@@ -117,7 +117,7 @@ def show(found: dict[str, Any]) -> None:
     """Print the tables."""
     console = Console(width=118)
     console.print(", ".join(f"{key} {value}" for key, value in found["machine"].items()))
-    table = Table("three cases, ms: median (min-max)", title_justify="left")
+    table = Table("ms: median (min-max)", title="a submission of three cases")
     for column in ("first result", "all results", "with removal", "n"):
         table.add_column(column, justify="right")
     for name, row in found["ways_ms"].items():

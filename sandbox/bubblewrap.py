@@ -24,6 +24,7 @@ from quasar.sandbox.cell import Cell, Gone, last_line
 from quasar.sandbox.config import SandboxConfig
 from quasar.sandbox.errors import SandboxError
 from quasar.sandbox.identity import SandboxIdentity
+from quasar.sandbox.orphans import end_orphans
 from quasar.sandbox.program import ENVIRONMENT, command
 from quasar.sandbox.rootfs import RootFolder, prepared
 
@@ -41,6 +42,7 @@ async def open_bubblewrap(config: SandboxConfig) -> AsyncIterator["BubblewrapDri
     """Raises SandboxError where there is no bubblewrap, or its root folder cannot be made."""
     bwrap = await anyio.to_thread.run_sync(find_bwrap)
     root = await anyio.to_thread.run_sync(prepared, cache_folder())
+    await anyio.to_thread.run_sync(end_orphans, root.path)
     driver = BubblewrapDriver(bwrap, root, config)
     try:
         yield driver
@@ -130,8 +132,13 @@ class Bubble(Cell):
     async def start(self) -> None:
         """See Cell."""
         await self._driver.have_root()
-        with anyio.CancelScope(shield=True):  # a moment: asyncio would lose a pipe
+        # Some 20 ms in which nobody gives up: killed earlier, bubblewrap would leave its inner
+        # process behind, and asyncio a pipe.
+        with anyio.CancelScope(shield=True):
             self._process = await self._open()
+            await self._greeted()
+
+    async def _greeted(self) -> None:
         try:
             with anyio.fail_after(START_S):
                 self.hello, _ = await self.receive("hello")

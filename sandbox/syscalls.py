@@ -7,7 +7,6 @@ new kernel opens nothing. The container's own walls stand behind this one.
 """
 
 import struct
-from itertools import pairwise
 from typing import NamedTuple
 
 DENIED = """

@@ -7,10 +7,12 @@ from typing import Annotated, Literal, NamedTuple
 
 import anyio
 from cyclopts import Parameter
+from msgspec.structs import replace
 from rich.markup import escape
 
 from quasar.cli import logs
 from quasar.cli.output import out, printable, program, say_json
+from quasar.cli.sandbox_flags import ANY_SANDBOX, Programs
 from quasar.errors import QuasarError
 from quasar.log.server_program import find_server, version_of
 from quasar.sandbox import SandboxConfig, choose, open_sandbox, probe_engine
@@ -47,7 +49,11 @@ class Check(NamedTuple):
     """What was found, or what to do."""
 
 
-def doctor(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
+def doctor(
+    *,
+    programs: Programs = ANY_SANDBOX,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
     """Say what this machine has for Quasar, and what to do about the rest.
 
     A sandbox is opened to see that its walls stand. Exit code 1: `quasar demo` cannot run here.
@@ -58,7 +64,7 @@ def doctor(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
         Print one JSON object.
     """
     logs.set_up(quiet=True)
-    checks = anyio.run(examine)
+    checks = anyio.run(examine, programs.config())
     ready = all(check.state != "needed" for check in checks)
     if json:
         say_json({"ready": ready, "checks": [check._asdict() for check in checks]})
@@ -70,13 +76,13 @@ def doctor(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     return 0 if ready else 1
 
 
-async def examine() -> list[Check]:
+async def examine(config: SandboxConfig) -> list[Check]:
     """All checks, in the order in which people need what they check."""
     return [
         Check("python", "ok", f"{platform.python_version()}, {platform.machine()}"),
         await _server(),
         *_extras(),
-        *[check async for check in _sandbox()],
+        *[check async for check in _sandbox(config)],
     ]
 
 
@@ -99,9 +105,9 @@ def _extras() -> Iterator[Check]:
             yield Check(f"extra {name}", "ok", extra.use)
 
 
-async def _sandbox() -> AsyncIterator[Check]:
+async def _sandbox(config: SandboxConfig) -> AsyncIterator[Check]:
     """The engine, bubblewrap, and which of them runs programs here."""
-    engine = await probe_engine()
+    engine = await probe_engine(config.engine)
     where = f" at {engine.url}" if engine.url else ""
     yield Check("engine", "ok" if engine.url else "optional", f"{engine.reason}{where}")
     setting = forbidding()
@@ -112,19 +118,21 @@ async def _sandbox() -> AsyncIterator[Check]:
         yield Check("bubblewrap", "ok", f"{found.version} at {found.command[-1]}")
     except QuasarError as error:
         yield Check("bubblewrap", "optional", str(error))
-    yield await _opened()
+    yield await _opened(config)
 
 
-async def _opened() -> Check:
-    """As a validator would open it."""
-    choice = await choose()
+async def _opened(config: SandboxConfig) -> Check:
+    """As a validator with the same flags would open it."""
+    choice = await choose(config)
     if choice.driver is None:
         return Check("sandbox", "optional", "none: a validator here offers no tasks in code")
     try:
-        async with open_sandbox(SandboxConfig(driver=choice.driver, pool=0)) as sandbox:
+        async with open_sandbox(replace(config, driver=choice.driver, pool=0)) as sandbox:
             identity = sandbox.identity
     except QuasarError as error:
         return Check("sandbox", "optional", f"{choice.driver} does not work: {error}")
     why = "since an engine answers" if choice.driver == "docker" else "for want of an engine"
-    walls = f"its walls stand, Python {identity.python}"
+    if config.driver != "auto":
+        why = "since it was named"
+    walls = f"its walls stand, {identity.runtime}, Python {identity.python}"
     return Check("sandbox", "ok", f"{choice.driver}, {why}; {walls}")

@@ -21,6 +21,7 @@ from quasar.cli.nats import OWN_SERVER, Nats
 from quasar.cli.playable import playable
 from quasar.cli.replace import room
 from quasar.cli.restore import home_of
+from quasar.cli.sandbox_flags import ANY_SANDBOX, Programs
 from quasar.cli.source import is_local, open_source, volumes_of
 from quasar.cli.status import report_status
 from quasar.config import go_offline
@@ -30,6 +31,7 @@ from quasar.log.archive import ArchiveIdentity
 from quasar.log.external import ExternalServer
 from quasar.packs import require
 from quasar.rules.policy import parse
+from quasar.sandbox import SandboxConfig
 from quasar.supervisor.setup import Identity, Setup, VolumeLimit
 from quasar.supervisor.validator import run_validator
 from quasar.supervisor.volume import LOG_NUMBER
@@ -50,6 +52,7 @@ class Plan(NamedTuple):
     volumes: VolumeLimit | None
     reserve_bytes: int
     nats: ExternalServer | None
+    sandbox: SandboxConfig
     recover: bool
     keep_contexts: bool
     status_s: float
@@ -253,6 +256,7 @@ def _setup(plan: Plan, role: Role, chain: Chain, state: Path) -> Setup:
         volumes=plan.volumes,
         reserve_bytes=plan.reserve_bytes,
         nats=plan.nats,
+        sandbox=plan.sandbox,
         recover=plan.recover,
         keep_contexts=plan.keep_contexts,
         allow_private=is_local(plan.url),

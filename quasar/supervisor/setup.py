@@ -1,7 +1,7 @@
 """What a validator is made of, as its command line says."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -58,7 +58,7 @@ class Setup:
     """Contexts of revealed rounds stay in ``state``, though their seeds make them anew."""
     nats: ExternalServer | None = None
     """An operator's log servers; None starts one here."""
-    sandbox: SandboxConfig = SandboxConfig()
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     """What programs run with; owner and limits are filled in."""
     recover: bool = False
     """Set the server's store aside, and go on from the archive."""

@@ -59,11 +59,6 @@ class Case:
         rest = memoryview(struct.pack(">I", len(request))), memoryview(request)
         look = TICK_S
         while True:
-            if clock.wall() >= look:
-                verdict = clock.verdict()
-                if verdict is not None:
-                    return verdict
-                look = clock.wall() + TICK_S
             for descriptor, _ in poll.poll(TICK_S * 1000):
                 if descriptor == self.request:
                     rest = self.write(rest)
@@ -81,6 +76,11 @@ class Case:
                 return "output_limit"
             if size is not None and self.received >= size:
                 return self.ended(clock)
+            if clock.wall() >= look:  # after the reads: a result may lie there for long
+                verdict = clock.verdict()
+                if verdict is not None:
+                    return verdict
+                look = clock.wall() + TICK_S
 
     def ended(self, clock: Clock) -> "str | None":
         """A result that took too much of the processor is late, whenever that was noticed."""

@@ -44,7 +44,7 @@ class Clock:
 
 
 class Waiting:
-    """How long the threads of a process stood in line for a processor.
+    """How long the threads of a process stood in line for a processor, and this one, their runner.
 
     The kernel's account of a thread goes when the thread ends. What is missing then is at most
     the time since the last look. Numbers of threads are given out one after the other, and nobody
@@ -54,6 +54,10 @@ class Waiting:
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._seen: dict[str, float] = {}
+        try:
+            self._before = waited_s("/proc/self")
+        except (OSError, IndexError):
+            self._before = 0.0
         self._looked = 0.0
         self._gap = 0.0
 
@@ -66,9 +70,10 @@ class Waiting:
         self._looked = now
         try:
             ended = self._look()
+            runner = waited_s("/proc/self") - self._before
         except (OSError, ValueError, IndexError):  # this kernel keeps no account
             return float("inf")
-        return sum(self._seen.values()) + ended * self._gap
+        return runner + sum(self._seen.values()) + ended * self._gap
 
     def _look(self) -> float:
         """Note what each thread has waited; how many have ended.
@@ -82,7 +87,7 @@ class Waiting:
         for thread in threads:
             state = read(f"{folder}/{thread}/stat").rpartition(b") ")[2][:1]
             in_line |= state in {b"R", b"D"}
-            self._seen[thread] = int(read(f"{folder}/{thread}/schedstat").split()[1]) / 1e9
+            self._seen[thread] = waited_s(f"{folder}/{thread}")
         newest = int(read("/proc/loadavg").split()[-1])
         if in_line or newest < self._pid:  # the numbers began anew
             return float("inf")
@@ -92,6 +97,11 @@ class Waiting:
 def processor_s(pid: int) -> float:
     """Seconds of processor that a process had, with its ended threads, until it is reaped."""
     return time.clock_gettime(~pid << 3 | 2)  # the kernel's name for the CPU clock of a process
+
+
+def waited_s(thread: str) -> float:
+    """Seconds that a thread stood in line, by the kernel's account of it."""
+    return int(read(f"{thread}/schedstat").split()[1]) / 1e9
 
 
 def read(path: str) -> bytes:

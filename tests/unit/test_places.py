@@ -41,7 +41,7 @@ async def test_turns_at_other_workers_count() -> None:
             del work[(1, 0, "a")]
             with anyio.move_on_after(0.01):  # b and c are next, wherever they are
                 async with places.queue((1, 1, "a"), 2):
-                    pytest.fail("a second turn before another's first")
+                    raise AssertionError("a second turn before another's first")
             for hotkey in "bc":
                 del work[(1, 0, hotkey)]
                 places.done((1, 0, hotkey))

@@ -160,7 +160,9 @@ def test_the_verdict_of_the_clock(
 def test_an_ended_thread_may_have_waited_since_the_last_look(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The bound is what was seen, and for each thread that is gone the longest gap."""
+    """The bound is what was seen, for each thread that is gone the longest gap, and the runner."""
+    runner = iter([3.0, 3.0, 3.125])
+    monkeypatch.setattr(clock, "waited_s", lambda thread: next(runner))
     looks = iter([("1", 0.25, 0), ("2", 0.5, 1)])
 
     def look(self: Waiting) -> float:
@@ -171,7 +173,7 @@ def test_an_ended_thread_may_have_waited_since_the_last_look(
     monkeypatch.setattr(Waiting, "_look", look)
     waiting = Waiting(1)
     assert waiting.at_most(0.5) == 0.25
-    assert waiting.at_most(0.75) == 0.25 + 0.5 + 0.5
+    assert waiting.at_most(0.75) == 0.125 + 0.25 + 0.5 + 0.5
 
 
 def missing(self: Waiting) -> float:
