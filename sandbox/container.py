@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 
 from quasar.sandbox.cell import Cell, Gone, last_line
 from quasar.sandbox.config import SandboxConfig
@@ -199,7 +200,7 @@ class Container(Cell):
         """Docker deletes no container whose last words nobody takes."""
         with suppress(Exception):
             while self._stream is not None and await self._stream.read_out() is not None:
-                await anyio.sleep(0)
+                await anyio.lowlevel.checkpoint()
 
     async def _detach(self) -> None:
         if self._stream is not None:

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
 
@@ -32,13 +32,22 @@ async def open_docker(config: SandboxConfig) -> AsyncIterator["DockerDriver"]:
         image = await ensure_image(docker, config.image)
         with call("say its version"):
             version = await docker.version()
+            runtime = config.runtime or (await docker.system.info()).get("DefaultRuntime")
         await reap(docker, config.owner)
-        driver = DockerDriver(docker, config, image, version)
+        driver = DockerDriver(docker, config, image, Engine(version, runtime))
         try:
             yield driver
         finally:
             with anyio.CancelScope(shield=True):
                 await driver.sweep()
+
+
+class Engine(NamedTuple):
+    """What an engine says about itself."""
+
+    version: dict[str, Any]
+    runtime: str | None
+    """The OCI runtime that its containers get."""
 
 
 class DockerDriver:
@@ -49,13 +58,12 @@ class DockerDriver:
         docker: "Docker",
         config: SandboxConfig,
         image: EngineImage,
-        version: dict[str, Any],
+        engine: Engine,
     ) -> None:
-        """``version``: what the engine says about itself."""
         self._docker = docker
         self._config = config
         self._image = image
-        self._version = version
+        self._engine = engine
         self._token = os.urandom(6).hex()  # two sandboxes on one engine never share a name
         self._numbers = itertools.count(1)
         labels = {
@@ -87,8 +95,8 @@ class DockerDriver:
             layers=self._image.layers,
             python=cell.hello["python"],
             machine=cell.hello["machine"],
-            engine=engine_name(self._version),
-            runtime=runtime_name(self._version, self._config.runtime),
+            engine=engine_name(self._engine.version),
+            runtime=runtime_name(self._engine.version, self._engine.runtime),
             repo_digests=self._image.repo_digests,
         )
 

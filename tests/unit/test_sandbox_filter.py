@@ -45,8 +45,6 @@ def judged(machine: str, number: int, *arguments: int, arch: int | None = None) 
         elif code == 0x06:
             known = {0x7FFF0000: ALLOWED, 0x80000000: KILLED}
             return known.get(value) or errno.errorcode[value & 0xFFFF]
-        elif code == 0x05:
-            at += value
         else:
             holds = {
                 0x15: accumulator == value,
