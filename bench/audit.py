@@ -60,6 +60,7 @@ class Collecting(LocalJudge):
     """Keeps what it judges, by metric."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.pairs: dict[str, list[Pair]] = {}
 
     def accuracies(self, replies: Sequence[Reply]) -> Sequence[float]:

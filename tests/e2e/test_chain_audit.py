@@ -87,20 +87,6 @@ def test_a_script_that_uses_only_bittensor_reads_the_same_row(played: Played) ->
     assert anyio.run(on_chain) == row
 
 
-def test_a_demo_says_that_its_rows_are_on_chain(tmp_path: Path) -> None:
-    """Its verdict is made while its chain still runs."""
-    policy = str(write_policy(tmp_path, **QUICK))
-    arguments = ["--rounds", "1", "--miners", "1", "--policy", policy, "--json"]
-    result = run("demo", *arguments, "--out", str(tmp_path / "d"))
-    assert result.code == 0, result
-    report = json.loads(result.out)["audit"]
-    assert report["result"] == "clean"
-    rows = len(events(tmp_path / "d", WeightsConfirmed))
-    assert rows > 0
-    assert [line for line in report["proved"] if f"and {rows} rows equal the chain's" in line]
-    assert report["assumed"]["metagraphs_without_chain"] == 0
-
-
 def test_another_chain_is_named(played: Played, tmp_path: Path) -> None:
     """A local chain of another seed has another genesis: exit 1."""
     hotkeys = [demo_validator(SEED).hotkey.ss58_address, demo_miner(SEED, 0).ss58_address]

@@ -67,9 +67,11 @@ def python_with_core(version: str) -> Path:
         if os.environ.get("CI_REQUIRE_PYTHONS"):
             pytest.fail(f"{name} is not installed, and CI_REQUIRE_PYTHONS is set")
         pytest.skip(f"{name} is not installed")
-    subprocess.run([interpreter, "-m", "venv", "--clear", str(folder)], check=True)
+    create = [interpreter, "-m", "venv", "--clear", "--without-pip", str(folder)]
+    subprocess.run(create, check=True)
     python = folder / "bin" / "python"
-    pip = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "-qq"]
+    pip += ["--disable-pip-version-check", "--no-compile"]
     subprocess.run([*pip, "-c", str(ROOT / "constraints.txt"), "-e", str(ROOT)], check=True)
     stamp.write_text(wanted)
     return python

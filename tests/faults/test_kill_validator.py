@@ -47,7 +47,7 @@ from tests.e2e.programs import (
 pytestmark = pytest.mark.nats
 
 SEED = 7
-KILLS = int(os.environ.get("QUASAR_FAULT_TURNS", "10"))
+KILLS = int(os.environ.get("QUASAR_FAULT_TURNS", "6"))
 LIFE_MS = (300, 3300)
 """From before the program has its imports to well into a round."""
 BUSY = {
@@ -107,7 +107,7 @@ def unkilled_accuracy(events: list[Envelope], policy: Path) -> dict[tuple[int, i
 
 @pytest.mark.timeout(240)
 def test_kills_lose_nothing(tmp_path: Path) -> None:
-    """Killed at 20 random points and started again, it goes on as if nothing had happened."""
+    """Killed at random points and started again, it goes on as if nothing had happened."""
     draw, policy = Draw(b"tests", "kills"), write_policy(tmp_path, **BUSY)
     low, high = LIFE_MS
     with subnet(tmp_path, SEED) as url:

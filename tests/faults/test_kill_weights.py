@@ -48,7 +48,7 @@ SEED = 7
 MINERS = 2
 BLOCK_MS = 30
 TEMPO = 30
-VALIDATOR_KILLS = int(os.environ.get("QUASAR_FAULT_TURNS", "10"))
+VALIDATOR_KILLS = int(os.environ.get("QUASAR_FAULT_TURNS", "6"))
 CHAIN_KILLS = 2
 """Of every fourth life; more would only make the actors wait longer before each restart."""
 SPREAD_MS = 180

@@ -11,7 +11,7 @@ from tests.faults.log_faults import Site, judge, judge_log, paused, running, tur
 
 pytestmark = [pytest.mark.anyio, pytest.mark.nats]
 
-TURNS = 10
+TURNS = 5
 LIFE_MS = 150
 
 

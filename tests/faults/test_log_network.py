@@ -15,7 +15,7 @@ from tests.faults.log_faults import Site, judge, running, turns
 
 pytestmark = [pytest.mark.anyio, pytest.mark.nats]
 
-TURNS = {"cut": 10, "stall": 10, "bad": 5}
+TURNS = {"cut": 6, "stall": 6, "bad": 3}
 LIFE_MS = 150
 REQUEST_S = 0.1
 LATE_S = 0.2

@@ -32,7 +32,7 @@ from tests.faults.log_faults import (
 
 pytestmark = [pytest.mark.anyio, pytest.mark.nats]
 
-TURNS = 10
+TURNS = 5
 TEARS = 6
 LIFE_MS = 300
 IMAGE_BYTES = 96 * 2**20

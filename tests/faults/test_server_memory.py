@@ -1,4 +1,4 @@
-"""Thirty volumes in a row: what the server holds in memory and on disk does not grow."""
+"""Twelve volumes in a row: what the server holds in memory and on disk does not grow."""
 
 import statistics
 from pathlib import Path
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.nats]
 
 EVENTS = 12_000
 """Of a volume: some 4 MB on the server's disk, and as many in its memory."""
-DAYS = 16
+DAYS = 12
 SETTLED = 3
 """From this day on two volumes are there at once for a while, as on every later day."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.packaging.test_imports import HEAVY
 
 ROOT = "1a7c66d89eef253a961dce388e8acae3a542861974df1add16b644f5bbc67afd"
+SMALL = Path(__file__).parents[1] / "golden" / "1" / "readme-v1"
 AUDIT = """
 import sys
 
@@ -16,7 +17,7 @@ def offline(event, arguments):
         raise SystemExit(f"an audit must not use the network: {event}{arguments}")
 
 sys.addaudithook(offline)
-sys.argv = ["quasar", "audit", "sample", "--json"]
+sys.argv = ["quasar", "audit", sys.argv[1], "--json"]
 from quasar.cli import main
 code = 0
 try:
@@ -28,9 +29,9 @@ sys.exit(code)
 """
 
 
-def audit(python: str, cwd: Path) -> tuple[dict[str, object], set[str]]:
-    """The report of an audit of the sample log, and what it imported."""
-    command = [python, "-I", "-c", AUDIT]
+def audit(python: str, cwd: Path, log: str = "sample") -> tuple[dict[str, object], set[str]]:
+    """The report of an audit, and what it imported."""
+    command = [python, "-I", "-c", AUDIT, log]
     run = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=110)
     assert run.returncode == 0, run.stderr
     report = json.loads(run.stdout)
@@ -56,7 +57,7 @@ def test_the_core_audits_the_sample(core_python: Path, tmp_path: Path) -> None:
 
 def test_an_audit_imports_nothing_heavy(tmp_path: Path) -> None:
     """Even where everything is installed an audit imports none of it."""
-    _, loaded = audit(sys.executable, tmp_path)
+    _, loaded = audit(sys.executable, tmp_path, str(SMALL))
     assert "msgspec" in loaded
     assert not loaded & HEAVY
 
