@@ -33,7 +33,7 @@ SEED = 7
 BUSY = {
     "round_every_blocks = 75 ": "round_every_blocks = 40 ",
     "max_lag_blocks = 50": "max_lag_blocks = 1_000_000",
-    "tasks = 4": "tasks = 20",
+    "tasks = 4": "tasks = 8",
 }
 WALLET = ("--wallet.name", "val")
 COLDKEY = b"the coldkey stays at home"

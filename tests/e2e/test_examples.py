@@ -3,13 +3,17 @@
 import re
 import subprocess
 import sys
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
 
+from quasar.config import sample_archive
 from quasar.events import AnswerScored
 from quasar.replay import open_log
 
+ROOT = "1a7c66d89eef253a961dce388e8acae3a542861974df1add16b644f5bbc67afd"
+"""Of the released sample: nothing in it ever changes."""
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CELL = re.compile(r"^# %%.*\n", re.MULTILINE)
 OFFLINE = """
@@ -38,6 +42,8 @@ def test_the_sample_is_audited(tmp_path: Path) -> None:
     said = run(EXAMPLES / "audit_a_log.py", tmp_path)
     log = open_log("sample")
     assert f"{len(log)} events of {log.hotkey}\nclean\n" in said
+    _, size, root, *_ = (sample_archive() / "checkpoint").read_text().splitlines()
+    assert (size, b64decode(root).hex()) == ("4166", ROOT)
     assert f"after event {len(log) // 2}: " in said
     assert f"after event {len(log)}: 12 rounds scored" in said
     assert "from readme-v1 to weighted-v1" in said

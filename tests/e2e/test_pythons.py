@@ -16,7 +16,8 @@ from tests.faults import hostile_lines, hostile_runs
 from tests.unit.cli_archive import record
 
 ROOT = Path(__file__).parents[2]
-VERSIONS = ["3.12", "3.13"]
+VERSIONS = os.environ.get("QUASAR_PYTHONS", "3.13").split()
+"""Beside the one that runs the tests, and 3.14 (`test_python_314`)."""
 HOSTILE = (
     "deep list",
     "deep event",

@@ -14,7 +14,7 @@ from quasar.cli.task_judge import judge_of
 from quasar.metrics import PROGRAM_METRICS
 from tests.families import NAMES
 
-TASKS = 10
+TASKS = 6
 
 
 def bound(guess_rate: float) -> float:

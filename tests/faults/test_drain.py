@@ -26,7 +26,7 @@ pytestmark = pytest.mark.nats
 BUSY = {
     "round_every_blocks = 75 ": "round_every_blocks = 30 ",
     "max_lag_blocks = 50": "max_lag_blocks = 1_000_000",
-    "tasks = 4": "tasks = 20",
+    "tasks = 4": "tasks = 8",
 }
 
 

