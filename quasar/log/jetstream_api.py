@@ -13,6 +13,8 @@ _LATER = (429, 503)
 _HEADERS = "NATS/1.0\r\n"
 _INCOMPLETE = 10176
 """A part of a batch was lost with a connection."""
+_NO_PEERS = 10005
+"""A cluster that has just come up: each server learns late of the others."""
 
 
 class Login(NamedTuple):
@@ -95,6 +97,6 @@ def check_answer(data: bytes) -> dict[str, Any]:
     if error is None:
         return answer
     code, description = error.get("err_code", 0), error.get("description", "no reason given")
-    if error.get("code") in _LATER or code == _INCOMPLETE:
+    if error.get("code") in _LATER or code in (_INCOMPLETE, _NO_PEERS):
         raise Unanswered(description)
     raise ApiError(code, description)
