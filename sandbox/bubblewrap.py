@@ -127,7 +127,7 @@ class Bubble(Cell):
         self._process: Process | None = None
         self._complaints = -1
         self._oom_kills = 0
-        """When the last request was sent."""
+        """Of the machine, when the last request was sent."""
 
     async def start(self) -> None:
         """See Cell."""

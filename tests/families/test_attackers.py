@@ -1,4 +1,7 @@
-"""What attackers without a model earn, on few tasks: ``quasar task check`` takes 200."""
+"""What attackers without a model earn, on so few tasks that only a plain hole shows.
+
+``quasar task check`` takes 200.
+"""
 
 from collections.abc import Mapping
 from math import sqrt

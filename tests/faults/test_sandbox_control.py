@@ -60,6 +60,7 @@ async def test_the_suite_fails_where_a_runner_is_naive(monkeypatch: pytest.Monke
     monkeypatch.setattr("quasar.sandbox.submissions.WALLS", {"answer": "ok"})
     async with open_sandbox(CONFIG) as sandbox:
         found = await failures(sandbox, SOME)
+    print(f"{len(found)} of {len(SOME)} attacks succeed")  # noqa: T201  # for who runs it with -s
     assert len(found) >= len(SOME) / 10, found
     assert len(found) < len(SOME), "a control that fails everything tells as little"
 
