@@ -122,7 +122,16 @@ class ArchiveLog:
         None where there is none, and while a writer is at work.
         """
         newest = max(self._kept_sizes(), default=0)
-        return newest if newest > self.manifest.last and not is_locked(self.folder) else None
+        return newest if newest > self.manifest.last and self.is_final() else None
+
+    def is_final(self) -> bool:
+        """No writer is at work, and none was since this was opened: its manifest would be newer.
+
+        Until then, what lies behind the manifest is work in progress and no damage.
+        """
+        return (
+            not is_locked(self.folder) and read_manifest_bytes(self.folder) == self.manifest_bytes
+        )
 
     def segment_end(self, segment: Segment) -> int:
         """Offset in the segment's file behind the frame with its last event. Raises Damaged."""
@@ -188,7 +197,7 @@ class ArchiveLog:
 
     def _check_growing(self, segment: Segment) -> None:
         """What follows a segment's last event must be a live writer's work in progress."""
-        if segment.last < self.manifest.last or not is_locked(self.folder):
+        if segment.last < self.manifest.last or self.is_final():
             raise Damaged(
                 segment.last + 1,
                 f"segments/{segment.name} goes on behind its last event in the manifest; "
@@ -199,7 +208,7 @@ class ArchiveLog:
         listed = {segment.name for segment in self.manifest.segments}
         folder = self.folder / "segments"
         found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-        if found - listed and not is_locked(self.folder):
+        if found - listed and self.is_final():
             name = min(found - listed)[:64]
             raise Damaged(self.manifest.last + 1, f"segments/{name} is not in the manifest")
 

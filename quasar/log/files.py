@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import threading
+import time
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +14,9 @@ try:
     import fcntl
 except ImportError:  # Windows can read archives, not write them
     fcntl = None  # type: ignore[assignment]
+
+_PAUSES_S = (0.001, 0.01, 0.1, 0.0)
+"""Between tries for a lock: a reader that asks whether there is one holds it for an instant."""
 
 
 def make_folder(folder: Path) -> None:
@@ -87,13 +91,14 @@ class FolderLock:
         if fcntl is None:
             raise UsageError("archives can be written on Linux and macOS only")
         self._handle = os.open(folder, os.O_RDONLY)
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._handle)
-            raise TryAgain(
-                f"{folder} is being written by another process; stop it or wait for it"
-            ) from None
+        for pause_s in _PAUSES_S:
+            try:
+                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                time.sleep(pause_s)
+        os.close(self._handle)
+        raise TryAgain(f"{folder} is being written by another process; stop it or wait for it")
 
     def release(self) -> None:
         """Let another writer in. Does nothing the second time."""

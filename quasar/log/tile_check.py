@@ -8,7 +8,7 @@ from pathlib import Path
 from quasar.errors import Damaged
 from quasar.events.merkle import HASH_BYTES
 from quasar.log.archive_reader import ArchiveLog
-from quasar.log.files import is_locked, read_regular
+from quasar.log.files import read_regular
 from quasar.log.tiles import TILE_BYTES, TILE_HASHES, tile_name
 
 _TILE = re.compile(r"((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
@@ -19,10 +19,10 @@ def check_tile_files(log: ArchiveLog) -> None:
 
     Raises Damaged with the first event whose hash differs there, and for a tile beyond the end.
     """
-    last, live = log.manifest.last, is_locked(log.folder)
+    last, final = log.manifest.last, log.is_final()
     for index, width in sorted(_tile_files(log.folder)):
         start, name = index * TILE_HASHES, tile_name(index, width)
-        if start + width > last and not live:
+        if start + width > last and final:
             raise Damaged(last + 1, f"{name} holds hashes of events that are not in the manifest")
         if width < TILE_HASHES and start < last:
             _compare_tiles(log, index, width)

@@ -17,7 +17,6 @@ from quasar.events.note import BadSignature, LogKeys, parse_checkpoint
 from quasar.events.opening import Opening, read_opening
 from quasar.events.rotation import keys_after
 from quasar.log.archive_reader import ArchiveLog
-from quasar.log.files import is_locked
 from quasar.log.log_keys import KeyShown, show_keys
 from quasar.log.manifest import Segment, segment_name
 from quasar.log.rotations import check_rotations
@@ -166,7 +165,7 @@ class _Checkpoints:
         for size in sizes:
             self._note(f"checkpoints/{size}", size)
         newest = self._note("the checkpoint", None)
-        if is_locked(self._log.folder):
+        if not self._log.is_final():
             return newest
         if beyond := self._log.checkpoint_beyond():
             raise Damaged(self._last + 1, f"missing: checkpoints/{beyond} covers it")
