@@ -1,6 +1,8 @@
 """Checkpointer: copies the log to the archive, signs tree heads over what is fsynced there, and
 anchors some of them on the chain."""
 
+from collections.abc import AsyncIterator
+
 import anyio
 import anyio.to_thread
 import structlog
@@ -8,7 +10,7 @@ import structlog
 from quasar.actors.actor import ChainWatcher
 from quasar.chain import ERA_BLOCKS, Block, Chain
 from quasar.chain.errors import CallRefused, FateUnknown
-from quasar.errors import Damaged
+from quasar.errors import Damaged, LogError
 from quasar.events import AnchorFailed, CheckpointAnchored, CheckpointSigned, Kind, types_of
 from quasar.events.envelope import Draft, tag_of
 from quasar.events.merkle import leaf_hash
@@ -42,6 +44,9 @@ _QUIET = types_of(Kind.EFFECT) & {"CheckpointSigned"}
 
 RETRY_S = 2.0
 """Anchors go on so long after a failure."""
+
+SILENCE_S = 60.0
+"""An event that the server holds is waited for so long."""
 
 logger = structlog.get_logger()
 
@@ -85,22 +90,22 @@ class Checkpointer:
             await self._copy()
 
     async def _copy(self) -> None:
-        head = await self.log.head()
+        head, due = await self.log.head(), False
         async for seq, line in self.log.read(self._writer.size):
-            due = self._take(line)
+            due = self._take(line) or due  # a landmark below the head waits for it
             if due and seq >= head:
                 await self._checkpoint()
+                due = False
 
     async def seal(self) -> int:
         """Copy what is left and sign it all; returns the size. The actor must not be running."""
         self._pending.clear()
         await self._compare()
-        head = await self.log.head()
-        if head > self._writer.size:
-            async for seq, line in self.log.read(self._writer.size):
-                self._pending.append(line)
-                if seq >= head:
-                    break
+        head, seq = await self.log.head(), self._writer.size
+        rest = self.log.read(seq)
+        while seq < head:
+            seq, line = await _given(rest)
+            self._pending.append(line)
         await self._flush()
         note = self._sign()
         self._writer.publish(note, self._writer.size)
@@ -147,10 +152,21 @@ class Checkpointer:
             )
         if size == 0:
             return
-        async for seq, line in self.log.read(size - 1):
-            if leaf_hash(line) != self._writer.tree.leaves(size - 1, size):
-                raise Damaged(seq, "the server and the archive hold different events")
-            return
+        seq, line = await _given(self.log.read(size - 1))
+        if leaf_hash(line) != self._writer.tree.leaves(size - 1, size):
+            raise Damaged(seq, "the server and the archive hold different events")
+
+
+async def _given(events: AsyncIterator[tuple[int, bytes]]) -> tuple[int, bytes]:
+    """The next event, which the server is known to hold. Raises LogError where it keeps silent: a
+    validator that ends must not wait for ever."""
+    try:
+        with anyio.fail_after(SILENCE_S):
+            return await anext(events)
+    except TimeoutError:
+        raise LogError(
+            "the log server does not give an event that it holds: see that it runs, start again"
+        ) from None
 
 
 class Anchors(ChainWatcher):

@@ -205,6 +205,8 @@ class SandboxExecutor:
             outcomes += await attempts.run(job.code, job.program.function_name, some, since)
             used_ms = total_ms([outcome.execution_time_ms for outcome in outcomes[-len(some) :]])
             left_ms = max(0, left_ms - used_ms)
+        if not_run := len(cases) - len(outcomes):
+            logger.info("sandbox-executor.time-used-up", program=job.key, cases=not_run)
         return outcomes + [OVERSPENT] * (len(cases) - len(outcomes))
 
     def _executed(self, job: Job, runs: list[list[Outcome]]) -> CodeExecuted:

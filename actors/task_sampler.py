@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import anyio.to_thread
+from anyio.from_thread import check_cancelled
 
 from quasar.actors.actor import Decider
 from quasar.door.outbox import Outbox
@@ -47,5 +48,6 @@ class TaskSampler(Decider[SamplerState]):
         for task in self._rule.planned(state, current, beacon_hash):
             anchored = current.opened.participants[:1]
             for hotkey in anchored if task.mix.anchor else current.opened.participants:
+                check_cancelled()  # a validator that is told to stop makes no more of them
                 text = task.variant(hotkey).instance.context()
                 self._outbox.put(number, text.encode())

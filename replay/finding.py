@@ -6,6 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from quasar.replay.sample import Sample
+from quasar.replay.witness import Witnessed
 
 Level = Literal["structure", "lifecycle", "tasks", "receipts", "scores", "weights", "chain"]
 LEVELS: tuple[Level, ...] = (
@@ -140,6 +141,8 @@ class Report(Struct, kw_only=True):
     """Where only some rounds were judged in full."""
     execution: Reexecution | None = None
     """Where programs ran again; no part of ``result``."""
+    miner: Witnessed | None = None
+    """Where a miner's own log was laid beside; no part of ``result``."""
 
     def _repr_html_(self) -> str:
         said = [("proved", line) for line in self.proved]

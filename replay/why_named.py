@@ -7,6 +7,9 @@ from quasar.events import MetagraphObserved, WeightsComputed
 from quasar.replay.index_events import IndexedLog
 from quasar.replay.why_reading import neurons_of
 
+_SHOWN = 8
+"""Hotkeys that an error lists."""
+
 
 async def hotkey_of(log: IndexedLog, named: str, block: int | None = None) -> str:
     """The hotkey of a uid at the newest row up to ``block``, or the one that starts so.
@@ -26,9 +29,14 @@ def the_one(hotkeys: Collection[str], named: str) -> str:
     found = sorted(h for h in hotkeys if h.startswith(start) and h.endswith(end))
     if len(found) == 1:
         return found[0]
-    known = ", ".join(found or sorted(hotkeys)) or "none"
-    problem = "more than one miner starts" if found else "no miner of this log starts"
-    raise UsageError(f"{problem} with {named!r}: {known}")
+    known = found or sorted(hotkeys)
+    left = f" and {more} more" if (more := len(known) - _SHOWN) > 0 else ""
+    problem = "more than one miner starts" if found else f"no miner of this log {_how(named)}"
+    raise UsageError(f"{problem} with {named!r}: {', '.join(known[:_SHOWN]) or 'none'}{left}")
+
+
+def _how(named: str) -> str:
+    return "has this uid or starts" if named.isdecimal() else "starts"
 
 
 async def known_hotkeys(log: IndexedLog, block: int | None) -> set[str]:

@@ -23,10 +23,11 @@ from quasar.sandbox.cache import cache_folder
 from quasar.sandbox.cell import Cell, Gone, last_line
 from quasar.sandbox.config import SandboxConfig
 from quasar.sandbox.errors import SandboxError
+from quasar.sandbox.held_root import HeldRoot, hold_root
 from quasar.sandbox.identity import SandboxIdentity
 from quasar.sandbox.orphans import end_orphans
 from quasar.sandbox.program import ENVIRONMENT, command
-from quasar.sandbox.rootfs import RootFolder, prepared
+from quasar.sandbox.uninterrupted import uninterrupted
 
 START_S = 30.0
 """From the start of the process to the runner's hello."""
@@ -41,27 +42,29 @@ DEVICES = ("null", "zero", "full", "random", "urandom")
 async def open_bubblewrap(config: SandboxConfig) -> AsyncIterator["BubblewrapDriver"]:
     """Raises SandboxError where there is no bubblewrap, or its root folder cannot be made."""
     bwrap = await anyio.to_thread.run_sync(find_bwrap)
-    root = await anyio.to_thread.run_sync(prepared, cache_folder())
-    await anyio.to_thread.run_sync(end_orphans, root.path)
+    root = await anyio.to_thread.run_sync(hold_root, cache_folder())
     driver = BubblewrapDriver(bwrap, root, config)
     try:
+        await anyio.to_thread.run_sync(end_orphans, root.folder.path)
         yield driver
     finally:
         with anyio.CancelScope(shield=True):
             await driver.sweep()
+        driver.root.release()
 
 
 class BubblewrapDriver:
     """See ``quasar.sandbox.driver.Driver``."""
 
-    def __init__(self, bwrap: Bwrap, root: RootFolder, config: SandboxConfig) -> None:
+    def __init__(self, bwrap: Bwrap, root: HeldRoot, config: SandboxConfig) -> None:
         runner = command(config, threads_of(config))
-        self.command = [*bwrap.command, *walls(root.path), "--", *runner]
+        self.command = [*bwrap.command, *walls(root.folder.path), "--", *runner]
         self.largest = config.output_bytes + config.log_bytes
         self.cells: set[Bubble] = set()
         """Those that were not yet removed."""
+        self.root = root
+        """Released by who opened the driver."""
         self._bwrap = bwrap
-        self._root = root
 
     def cell(self) -> "Bubble":
         """See Driver."""
@@ -71,17 +74,21 @@ class BubblewrapDriver:
 
     async def have_root(self) -> None:
         """Make the root folder again where somebody cleaned the cache up."""
-        if self._root.path.exists():
+        if self.root.stands():
             return
-        if await anyio.to_thread.run_sync(prepared, cache_folder()) != self._root:
+        made = await anyio.to_thread.run_sync(hold_root, cache_folder())
+        if made.folder != self.root.folder:
+            made.release()
             raise SandboxError("the sandbox's files are gone, and Python changed: start again")
+        self.root.release()
+        self.root = made
 
     def identity(self, cell: Cell) -> SandboxIdentity:
         """See Driver."""
         return SandboxIdentity(
             driver="bubblewrap",
-            image=self._root.image,
-            layers=[self._root.layer],
+            image=self.root.folder.image,
+            layers=[self.root.folder.layer],
             python=cell.hello["python"],
             machine=cell.hello["machine"],
             engine=f"bubblewrap {self._bwrap.version}",
@@ -132,13 +139,12 @@ class Bubble(Cell):
     async def start(self) -> None:
         """See Cell."""
         await self._driver.have_root()
-        # Some 20 ms in which nobody gives up: killed earlier, bubblewrap would leave its inner
-        # process behind, and asyncio a pipe.
-        with anyio.CancelScope(shield=True):
-            self._process = await self._open()
-            await self._greeted()
+        # Some 20 ms: killed earlier, bubblewrap would leave its inner process behind, and asyncio
+        # a pipe.
+        await uninterrupted(self._begin)
 
-    async def _greeted(self) -> None:
+    async def _begin(self) -> None:
+        self._process = await self._open()
         try:
             with anyio.fail_after(START_S):
                 self.hello, _ = await self.receive("hello")
@@ -149,22 +155,21 @@ class Bubble(Cell):
 
     async def _open(self) -> Process:
         """In a session of its own: no terminal to type into, and one group to stand back."""
-        self._complaints, complaints = os.pipe()
-        os.set_blocking(self._complaints, False)
         try:
-            return await anyio.open_process(
-                self._driver.command,
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=complaints,
-                cwd="/",
-                env={},
-                start_new_session=True,
-            )
-        except OSError as error:
+            self._complaints, complaints = os.pipe()
+            os.set_blocking(self._complaints, False)
+            with os.fdopen(complaints, "wb") as stderr:
+                return await anyio.open_process(
+                    self._driver.command,
+                    stdin=PIPE,
+                    stdout=PIPE,
+                    stderr=stderr,
+                    cwd="/",
+                    env={},
+                    start_new_session=True,
+                )
+        except OSError as error:  # no more descriptors, too
             raise SandboxError(f"bubblewrap cannot be started: {error}") from error
-        finally:
-            os.close(complaints)
 
     async def send(self, body: bytes) -> None:
         """See Cell."""
@@ -212,9 +217,11 @@ class Bubble(Cell):
         if self not in self._driver.cells:
             return
         self._driver.cells.discard(self)
-        with anyio.CancelScope(shield=True):
-            if self._process is not None:
-                await _end(self._process)
+        await uninterrupted(self._remove)
+
+    async def _remove(self) -> None:
+        if self._process is not None:
+            await _end(self._process)
         if self._complaints >= 0:
             os.close(self._complaints)
             self._complaints = -1

@@ -80,8 +80,14 @@ def _packaged() -> str | None:
     if program is None or os.geteuid() != 0:
         return str(package.locate_file(str(program))) if program else None
     target = cache_folder() / f"{PACKAGE}-{package.version}"
-    if not target.exists():
-        _copy(Path(str(package.locate_file(""))), files, target)
+    try:
+        if not target.exists():
+            _copy(Path(str(package.locate_file(""))), files, target)
+    except OSError as error:
+        raise SandboxError(
+            f"cannot keep bubblewrap in {target.parent}: {error.strerror}; make room there, or "
+            "apt-get install bubblewrap"
+        ) from error
     return str(target / program)
 
 
@@ -94,7 +100,11 @@ def _copy(source: Path, files: list[Path], target: Path) -> None:
             open_folder((part / file).parent)
             shutil.copyfile(source / file, part / file)
             (part / file).chmod(0o755)
-        part.rename(target)
+        try:
+            part.rename(target)
+        except OSError:
+            if not target.exists():  # else another process was quicker
+                raise
 
 
 def _said(command: list[str]) -> str:
@@ -105,6 +115,7 @@ def _said(command: list[str]) -> str:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="replace",
             check=False,
             cwd="/",
             timeout=PROBE_S,

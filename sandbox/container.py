@@ -12,6 +12,7 @@ from quasar.sandbox.config import SandboxConfig
 from quasar.sandbox.engine import call, status_of
 from quasar.sandbox.errors import SandboxError
 from quasar.sandbox.program import ENVIRONMENT, command
+from quasar.sandbox.uninterrupted import uninterrupted
 
 if TYPE_CHECKING:
     from aiodocker import Docker
@@ -119,12 +120,15 @@ class Container(Cell):
     async def _create(self) -> None:
         self._may_exist = True
         try:
-            # Not interrupted: the engine would go on, and a removal come before the container.
-            with anyio.CancelScope(shield=True), call("create a container"):
-                await self._docker.containers.create(self._body, name=self.name)
+            # Else the engine would go on, and the removal come before the container.
+            await uninterrupted(self._ask_for_it)
         except SandboxError as error:
             self._may_exist = status_of(error) is None  # without an answer nobody knows
             raise
+
+    async def _ask_for_it(self) -> None:
+        with call("create a container"):
+            await self._docker.containers.create(self._body, name=self.name)
 
     async def _write(self, data: bytes) -> None:
         assert self._stream is not None
@@ -162,14 +166,16 @@ class Container(Cell):
 
     async def remove(self) -> None:
         """See Cell."""
-        with anyio.CancelScope(shield=True):
-            try:
-                if self._may_exist:
-                    await self._delete_drained()
-            finally:
-                # After the delete: the end of stdin would end the runner, and podman 4 answers a
-                # delete that meets an exit with an error.
-                await self._detach()
+        await uninterrupted(self._remove)
+
+    async def _remove(self) -> None:
+        try:
+            if self._may_exist:
+                await self._delete_drained()
+        finally:
+            # After the delete: the end of stdin would end the runner, and podman 4 answers a
+            # delete that meets an exit with an error.
+            await self._detach()
 
     async def _delete(self) -> None:
         for attempt in range(5):

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,20 +43,20 @@ async def probe_engine(url: str | None = None) -> Probe:
             async with connect(candidate) as docker:
                 with call(f"answer at {candidate}", ANSWER_S):
                     return Probe(candidate, engine_name(await docker.version()))
-        except (SandboxError, MissingExtra) as error:
+        except MissingExtra as error:
             reason = f"no engine: {error}"
+        except SandboxError as error:
+            reason = f"no engine: {error}; start it, or set DOCKER_HOST to one that answers"
     return Probe(None, reason)
 
 
 def _candidates() -> list[str]:
     if host := os.environ.get("DOCKER_HOST"):
         return [host]
-    sockets = [
-        Path("/run/docker.sock"),
-        Path("/var/run/docker.sock"),
-        Path.home() / ".docker/run/docker.sock",
-        Path.home() / ".docker/desktop/docker.sock",
-    ]
+    sockets = [Path("/run/docker.sock"), Path("/var/run/docker.sock")]
+    with suppress(RuntimeError):  # a user that the system knows no home of
+        home = Path.home() / ".docker"
+        sockets += [home / "run/docker.sock", home / "desktop/docker.sock"]
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
         sockets.append(Path(runtime) / "docker.sock")
     return [f"unix://{socket}" for socket in sockets if _is_socket(socket)]
@@ -78,7 +78,7 @@ async def connect(url: str) -> AsyncIterator["Docker"]:
         raise MissingExtra("validator", "aiodocker") from None
     try:
         docker = Docker(url)
-    except ValueError as error:
+    except Exception as error:  # no scheme, no certificate, no package for ssh: by the address
         raise SandboxError(f"the engine's address {url} cannot be used: {error}") from error
     try:
         yield docker

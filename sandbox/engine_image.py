@@ -11,7 +11,7 @@ import anyio
 import structlog
 
 from quasar.sandbox.engine import call, status_of
-from quasar.sandbox.errors import SandboxError
+from quasar.sandbox.errors import NoImage, SandboxError
 from quasar.sandbox.image import archive, recipe
 
 if TYPE_CHECKING:
@@ -54,13 +54,14 @@ class EngineImage(NamedTuple):
 async def ensure_image(docker: "Docker", name: str | None) -> EngineImage:
     """The image of that name; without one, that of this interpreter.
 
-    Raises SandboxError where it cannot be had, or brings what a cell must not have.
+    Raises NoImage where the one that is named cannot be had, or brings what a cell must not have;
+    and SandboxError where the engine fails.
     """
     image = await _found(docker, name)
     brought = image.facts.get("Config") or {}
     for what in ("Volumes", "Healthcheck"):  # a place to write to; a process beside the runner
         if brought.get(what):
-            raise SandboxError(f"the image {image.name} declares {what}: name one without")
+            raise NoImage(f"the image {image.name} declares {what}: name one without")
     return image
 
 
@@ -101,6 +102,8 @@ async def _facts(docker: "Docker", name: str) -> dict[str, Any] | None:
         with call("look for an image"):
             return await docker.images.inspect(name)
     except SandboxError as error:
+        if status_of(error) == 400:
+            raise NoImage(f"{name!r} is no name of an image ({error})") from error.__cause__
         if status_of(error) != 404:
             raise
         return None
@@ -111,7 +114,7 @@ async def _pull(docker: "Docker", name: str) -> None:
         with call(f"pull the image {name}", PULL_S):
             await docker.images.pull(name)
     except SandboxError as error:
-        raise SandboxError(
+        raise NoImage(
             f"{error}. Load it into the engine, or configure no image: then one is built from "
             "this interpreter"
         ) from error.__cause__

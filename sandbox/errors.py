@@ -10,3 +10,7 @@ class SandboxError(QuasarError):
     """
 
     fault = "sandbox"
+
+
+class NoImage(SandboxError):
+    """Raised when the image that was named cannot be had, or may not be used."""

@@ -26,8 +26,8 @@ def tcp_socket(host: str, port: int) -> socket.socket:
     """Listens; port 0 takes a free one. Raises UsageError where it may not, or cannot."""
     if not is_loopback(host):
         raise UsageError(
-            f"{host} can be reached from elsewhere, and who reaches it runs programs here: listen "
-            "on 127.0.0.1 and let others in by a tunnel (ssh -L)"
+            f"--host {host or 'is empty'}: an address that others may reach, and who reaches it "
+            "runs programs here; listen on 127.0.0.1 and let others in by a tunnel (ssh -L)"
         )
     host = "127.0.0.1" if host.lower() == "localhost" else host.strip("[]")
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -39,7 +39,7 @@ def tcp_socket(host: str, port: int) -> socket.socket:
         listening.close()
         reason = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"cannot listen on {host}:{port} ({reason}): name another --port"
+            f"cannot listen on {host}:{port} ({reason}): name another --port or --host"
         ) from None
     return listening
 
@@ -90,7 +90,7 @@ def _make_room(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise UsageError(f"{path} is a file and no socket: name another --unix")
+        raise UsageError(f"{path} is there and no socket: name another --unix")
     with socket.socket(socket.AF_UNIX) as caller:
         try:
             caller.connect(str(path))

@@ -10,6 +10,7 @@ from anyio.abc import TaskGroup
 from quasar.sandbox.cell import Cell
 from quasar.sandbox.driver import Driver
 from quasar.sandbox.errors import SandboxError
+from quasar.sandbox.uninterrupted import uninterrupted
 
 MOST = 16
 """Cells in use at a time, with those that are being removed: who comes then waits."""
@@ -95,12 +96,18 @@ class Pool:
                 await self._give_back(cell, place)
 
     async def _take(self) -> Place | None:
-        """One that lives. The watch is over then: nobody else reads from the cell."""
+        """One that lives. The watch is over then: nobody else reads from the cell.
+
+        Who is cancelled here gives the cell back, and the permit.
+        """
         while self._places:
             place = self._places.popleft()
             place.watch.cancel()
-            with anyio.CancelScope(shield=True):  # a moment: else the cell would be nobody's
-                await place.empty.wait()
+            try:
+                await uninterrupted(place.empty.wait)  # a moment: else the cell would be nobody's
+            except BaseException:
+                self._group.start_soon(self._give_back, place.cell, place)
+                raise
             if place.taken:
                 return place
         return None

@@ -1,6 +1,7 @@
 """What cells are made of, made ready before anybody needs one."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -69,8 +70,9 @@ async def _in_engine(config: SandboxConfig) -> Files:
 
 
 def _in_folder() -> Files:
-    cache = cache_folder()
-    before = set(cache.iterdir()) if cache.is_dir() else set[Path]()
+    cache, before = cache_folder(), set[Path]()
+    with suppress(OSError):
+        before = set(cache.iterdir())
     root = prepared(cache).path
     size = sum(file.lstat().st_size for file in root.rglob("*") if file.is_file())
     return Files(str(root), "found" if root in before else "built", size)

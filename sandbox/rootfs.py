@@ -38,7 +38,7 @@ def prepared(cache: Path) -> RootFolder:
     note = cache / f"{made.name.rpartition(':')[2]}.layer"
     try:
         known = note.read_text() if note.exists() else ""
-        if not known or digest_of(cache / known) != known:
+        if not known or not _is_whole(cache / known):
             known = _unpacked(layer_of(made.files), cache)
             note.write_text(known)
     except OSError as error:
@@ -47,6 +47,14 @@ def prepared(cache: Path) -> RootFolder:
         ) from error
     config = configuration(known)
     return RootFolder(cache / known, hashlib.sha256(config).hexdigest(), known)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Also not where another program removes it just now."""
+    try:
+        return digest_of(folder) == folder.name
+    except FileNotFoundError:
+        return False
 
 
 def digest_of(folder: Path) -> str:
@@ -65,10 +73,10 @@ def _unpacked(layer: bytes, cache: Path) -> str:
     digest = hashlib.sha256(layer).hexdigest()
     part = cache / f"{digest}.part"
     open_folder(cache)
-    with _locked(cache):
+    with locked(cache):
         if digest_of(cache / digest) != digest:  # else another process was quicker
             for old in (part, cache / digest):  # left by one that was killed; altered by somebody
-                _remove(old)
+                remove(old)
             _unpack(layer, part)
             part.rename(cache / digest)
     return digest
@@ -90,16 +98,16 @@ def _unpack(layer: bytes, target: Path) -> None:
     target.chmod(0o555)
 
 
-def _remove(folder: Path) -> None:
-    """Its folders are read-only, for their owner too."""
+def remove(folder: Path) -> None:
+    """All of it: its folders are read-only, for their owner too."""
     for here, _, _ in os.walk(folder):
         Path(here).chmod(0o700)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _locked(cache: Path) -> Iterator[None]:
-    """One process at a time unpacks; the lock of a killed one is free."""
+def locked(cache: Path) -> Iterator[None]:
+    """One process at a time unpacks and removes; the lock of a killed one is free."""
     with (cache / "lock").open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

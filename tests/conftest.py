@@ -12,10 +12,17 @@ from hypothesis import settings
 settings.register_profile("quasar", deadline=None)
 settings.load_profile("quasar")  # a loaded machine must not fail an example; pytest has a deadline
 
-UNCOUNTED = {"contract", "e2e", "families", "faults", "packaging"}
+UNCOUNTED = {"contract", "e2e", "families", "faults", "golden", "packaging", "property"}
 """Folders whose tests run other programs, or repeat what unit tests reach."""
-OF_TASKS = ("test_families_", "test_longbench", "test_metrics_", "test_packs", "test_ruler")
-"""Tests of task families and metrics, whose lines have no threshold."""
+UNCOUNTED_FILES = (
+    *("test_families_", "test_longbench", "test_metrics_", "test_packs", "test_ruler"),
+    *("test_diff_statistics", "test_findings_chance", "test_key_in_log"),
+    *("test_forgeries_fields", "test_honest_logs"),
+)
+"""Of task families and metrics, whose lines have no threshold; many rounds of what others reach.
+
+Counting doubles the time of a test that computes.
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -37,8 +44,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Lines are counted in what runs in this process; elsewhere counting only costs time.
     """
     for item in items:
-        where = UNCOUNTED.intersection(item.path.parts) or item.path.name.startswith(OF_TASKS)
-        if where or item.get_closest_marker("torch"):
+        elsewhere = UNCOUNTED.intersection(item.path.parts)
+        repeated = item.path.name.startswith(UNCOUNTED_FILES)
+        if elsewhere or repeated or item.get_closest_marker("torch"):
             item.add_marker("no_cover")
     if os.environ.get("CI"):
         return

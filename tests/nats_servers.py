@@ -1,10 +1,9 @@
 """nats-servers as an operator runs them: one, or three that know each other."""
 
 import json
-import socket
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from subprocess import DEVNULL
@@ -18,6 +17,7 @@ from quasar.log.external import Proof
 from quasar.log.jetstream_api import Login
 from quasar.log.server_config import Certificates, cluster_of, server_config
 from quasar.log.server_program import find_server
+from tests.ports import free_ports
 
 
 @asynccontextmanager
@@ -97,7 +97,7 @@ async def cluster(
     folder: Path, proofs: dict[str, Proof], tls: Certificates | None = None
 ) -> AsyncIterator[list[Node]]:
     """Three servers on this machine, as ``quasar nats config --cluster`` configures them."""
-    ports = _free_ports(6)
+    ports = free_ports(6)
     routes = ",".join(f"127.0.0.1:{port}" for port in ports[3:])
     nodes = []
     for number in (1, 2, 3):
@@ -118,15 +118,6 @@ async def cluster(
         with anyio.CancelScope(shield=True):
             for node in nodes:
                 await node.kill()
-
-
-def _free_ports(count: int) -> list[int]:
-    """Of this machine, all different."""
-    with ExitStack() as stack:
-        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in taken:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in taken]
 
 
 class Files(NamedTuple):

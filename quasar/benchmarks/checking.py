@@ -15,6 +15,7 @@ from msgspec import Struct
 from quasar.benchmarks import tokenizer
 from quasar.benchmarks.attacks import Scene, attacks, class_of, known
 from quasar.benchmarks.family import MAX_CASES, Family, Instance, Program
+from quasar.benchmarks.parsers import Parser
 
 MARGIN = 0.03
 """How much more than the guess rate an attacker may earn."""
@@ -48,8 +49,11 @@ class Checked(Struct, frozen=True):
     """Broken promises in words; empty for a good family."""
     attacked: list[Attacked]
     """One a kind, strongest first."""
-    parser: float = 1.0
-    """What a program earns that was written for the public wordings: assumed, not tried."""
+    parser: float | None = None
+    """What a program earns that was written for the public wordings (``parsers``), in the mean of
+    as many tasks; None where there is none."""
+    no_parser: str = ""
+    """Why there is none."""
 
 
 def instances(
@@ -63,6 +67,11 @@ def instances(
 def said(reference: str, instance: Instance) -> str:
     """A reference in the form that the question wants."""
     return f"ANSWER: {reference}" if asks_for_mark(instance) else reference
+
+
+def asked(instance: Instance) -> str:
+    """The question as one text."""
+    return "\n".join(part.text for part in instance.question)
 
 
 def asks_for_mark(instance: Instance) -> bool:
@@ -123,8 +132,7 @@ def earnings(
 ) -> Mapping[str, float]:
     """What each attack earns on one task; an attack that says nothing is left out."""
     one, other = instances(family, tokens, number, parameters)
-    question = "\n".join(part.text for part in one.question)
-    scene = Scene(question, one.context(), other.context(), known())
+    scene = Scene(asked(one), one.context(), other.context(), known())
     answers = attacks(scene, runs_code=one.program is not None)
     if not asks_for_mark(one):
         answers = {name: text.removeprefix("ANSWER: ") for name, text in answers.items()}
@@ -170,6 +178,26 @@ def attacked(
     for name in sorted(found, key=lambda name: -found[name][0]):
         best.setdefault(class_of(name), Attacked(class_of(name), name, *found[name]))
     return list(best.values())
+
+
+def parsed(
+    family: Family,
+    tasks: int,
+    tokens: int,
+    judge: Judge,
+    parser: Parser,
+    parameters: Struct | None = None,
+) -> float:
+    """What a parser earns in the mean of some tasks; nothing for one that it cannot read."""
+    scores = list[float]()
+    for number in range(tasks):
+        instance, _ = instances(family, tokens, number, parameters)
+        try:
+            answer = parser(asked(instance), instance.context())
+        except (LookupError, ValueError):
+            answer = ""
+        scores += judge(instance, [said(answer, instance)])
+    return fsum(scores) / tasks
 
 
 def too_strong(family: Family, found: Sequence[Attacked]) -> list[str]:

@@ -192,5 +192,7 @@ app.command(policy)
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its code: 0 clean, 1 a check failed, 2 cannot, 75 try again."""
     from quasar.cli.run import run
+    from quasar.cli.sigterm import sigterm_interrupts
 
+    sigterm_interrupts()
     sys.exit(run(app, arguments))

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from quasar.chain import Chain
 from quasar.cli.audit_follow import follow_log, refuse_beside_follow
 from quasar.cli.audit_how import How, check_sample, judge, named_levels
+from quasar.cli.audit_miner import open_own, witnessed, witnessed_words
 from quasar.cli.audit_source import Source, completed, open_audited
 from quasar.cli.output import err, out, printable, say_json
 from quasar.cli.rate import RateColumn
@@ -41,6 +42,7 @@ def audit(
     re_execute: Annotated[bool, Parameter(negative="")] = False,
     fresh: Annotated[bool, Parameter(negative="")] = False,
     sources: Annotated[tuple[str, ...], Parameter(name="--source", negative="")] = (),
+    miner: Path | None = None,
     follow: Annotated[bool, Parameter(negative="")] = False,
     page: Annotated[Path | None, Parameter(name="--report")] = None,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -79,6 +81,10 @@ def audit(
         Read closed volumes again that were audited before.
     sources
         A pack that the log names and does not give (`quasar pack make`); to be given for each.
+    miner
+        Compare outcomes with this miner's own log: ``miner.jsonl`` of its `quasar mine --state`,
+        or that folder. Reported apart: an answer that it signed for and that is missing or another
+        here is a reason to ask and no proof, but exit code 1.
     follow
         Go on as the log grows and rounds are revealed, until Ctrl-C or the first finding.
     page
@@ -95,9 +101,16 @@ def audit(
     check_sample(how)
     if follow:
         refuse_beside_follow(
-            chain=chain, sample=sample, report=page, **{"re-execute": re_execute or None}
+            chain=chain,
+            sample=sample,
+            report=page,
+            miner=miner,
+            **{"re-execute": re_execute or None},
         )
         return anyio.run(follow_log, source, how, json)
+    if miner is not None and page is not None:
+        raise UsageError("--report does not show what --miner finds: leave one of them away")
+    own = None if miner is None else open_own(miner)
     opened = open_audited(source)
     if not opened.archives and (chain or page):
         raise UsageError("--chain and --report need an archive, and this is a file of lines")
@@ -109,6 +122,8 @@ def audit(
         from quasar.cli.audit_execution import reexecuted
 
         report.execution = reexecuted(opened.logs, report, err.is_terminal and not json)
+    if own is not None:
+        report.miner = witnessed(opened.logs, report, own)
     if page is not None:
         command = command_for(
             source,
@@ -129,7 +144,8 @@ def audit(
         if page is not None:
             out.print(f"report in {page}: open it in a browser", markup=False)
     differing = report.execution is not None and report.execution.differing > 0
-    return 0 if report.result == "clean" and not differing else 1
+    disputed = report.miner is not None and report.miner.signed > 0
+    return 0 if report.result == "clean" and not (differing or disputed) else 1
 
 
 async def _judge(
@@ -195,6 +211,9 @@ def show(report: Report, named: str | None = None) -> None:
     if report.execution:
         for line in execution_words(report.execution):
             out.print(f"  [yellow]re-executed[/]  {line}")
+    if report.miner:
+        for line in witnessed_words(report.miner):
+            out.print(f"  [yellow]the miner[/]    {line}")
     for line in words(report.sample) if report.sample else ():
         out.print(f"  [yellow]sampled[/]      {line}")
     if report.pending.rounds:

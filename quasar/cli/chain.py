@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from quasar.chain.keys import load_hotkey
 from quasar.chain.local import Rules, serve
 from quasar.chain.node.options import Options
+from quasar.cli.bounds import Port
 from quasar.cli.flags import LOCAL_PORT, WALLETS
 from quasar.cli.mock import registered
 from quasar.cli.output import err, out, say_json
@@ -25,7 +26,7 @@ def up(
         Path, Parameter(name=("--wallet.path", "--wallet-path"), env_var="BT_WALLET_PATH")
     ] = WALLETS,
     netuid: int = 24,
-    port: int = LOCAL_PORT,
+    port: Port = LOCAL_PORT,
     block_ms: int = 250,
     tempo: int = 25,
     seed: str | None = None,

@@ -12,6 +12,7 @@ from quasar.cli import audit as audit_command
 from quasar.cli import full as full_demo
 from quasar.cli import logs
 from quasar.cli.board import show_board
+from quasar.cli.bounds import Processes, Rounds
 from quasar.cli.output import err, out, program, say_json
 from quasar.cli.play import Game, Played, play
 from quasar.cli.playable import playable
@@ -42,8 +43,8 @@ MODEL_ANSWER_S = 7
 def demo(
     *,
     full: Annotated[bool, Parameter(negative="")] = False,
-    rounds: int = 3,
-    miners: int = 4,
+    rounds: Rounds = 3,
+    miners: Processes = 4,
     seed: int = 7,
     engine: str | None = None,
     policy: str | None = None,
@@ -72,8 +73,6 @@ def demo(
     json
         Print one JSON object and nothing else.
     """
-    if rounds < 1 or miners < 1:
-        raise UsageError("a demo needs at least one round and one miner")
     if full and engine is not None:
         raise UsageError("--full has engines of its own: leave out --engine or --full")
     logs.set_up(quiet=True)

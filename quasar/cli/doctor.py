@@ -36,7 +36,7 @@ EXTRAS = {
     "miner": Extra(("aiohttp", "bittensor"), "quasar mine"),
     "torch": Extra(("torch", "transformers", "gguf"), "miners with a language model"),
     "longbench": Extra(("datasets", "jieba"), "tasks from LongBench's files"),
-    "export": Extra(("pyarrow",), "quasar export --format parquet"),
+    "export": Extra(("pyarrow",), "quasar export --to parquet"),
 }
 
 

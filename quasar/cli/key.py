@@ -135,8 +135,9 @@ def _folders(state: Path | None, out: Path | None) -> tuple[Path, Sequence[Archi
             "--seed have public keys"
         )
     volumes = volumes_of(out or home / "archive")
-    if out is not None and not volumes:
-        raise UsageError(f"{out} holds no archive: name the validator's --out")
+    if not volumes and (out is not None or (home / "contexts").exists()):  # it ran before
+        where = out or home / "archive"
+        raise UsageError(f"{where} holds no archive: name the validator's --out")
     return home, volumes
 
 

@@ -7,6 +7,7 @@ import anyio
 from cyclopts import Parameter
 
 from quasar.cli import logs
+from quasar.cli.bounds import Port
 from quasar.cli.output import err, say_json
 from quasar.door.static import StaticServer
 from quasar.log.published_folder import PublishedFolder
@@ -19,7 +20,7 @@ def serve(
     folder: Path,
     /,
     *,
-    port: int = 8092,
+    port: Port = 8092,
     host: str = LOOPBACK,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:

@@ -8,6 +8,7 @@ import msgspec
 from cyclopts import Parameter
 from rich.table import Table
 
+from quasar.cli.bounds import Miners, Tempo
 from quasar.cli.output import err, out, say_json
 from quasar.cli.playable import playable
 from quasar.cli.source import open_volumes
@@ -38,8 +39,8 @@ def size(
     *,
     forecast: Annotated[bool, Parameter(negative="")] = False,
     policy: str = "readme-v1",
-    miners: int = 256,
-    tempo: int = EPOCH_BLOCKS - 1,
+    miners: Miners = 256,
+    tempo: Tempo = EPOCH_BLOCKS - 1,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Print how much room a log takes; or, with --forecast, how much a validator will need.
@@ -61,8 +62,6 @@ def size(
         Print one JSON object.
     """
     if forecast:
-        if miners < 1 or tempo < 1:
-            raise UsageError("--miners and --tempo must be at least 1")
         return _forecast(source, policy, miners, tempo + 1, json)
     if source is None:
         raise UsageError("name the folder of an archive, or give --forecast")

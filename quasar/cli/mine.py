@@ -1,6 +1,7 @@
 """``quasar mine``: one miner."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from cyclopts import Parameter
 from quasar.chain import Chain
 from quasar.chain.bittensor import BittensorChain
 from quasar.cli import logs
+from quasar.cli.bounds import Port, Seconds
 from quasar.cli.flags import DEFAULT_WALLET, FINNEY, Network, Wallet
 from quasar.cli.identity import demo_miner
 from quasar.cli.mock import SEED, check_local, wait_for_chain
@@ -34,10 +36,10 @@ def mine(
     model: Annotated[str | None, Parameter(name=("--miner.model_name", "--model"))] = None,
     state: Path | None = None,
     host: Annotated[str | None, Parameter(name=("--axon.ip", "--host"))] = None,
-    port: Annotated[int, Parameter(name=("--axon.port", "--port"))] = 8091,
+    port: Annotated[Port, Parameter(name=("--axon.port", "--port"))] = 8091,
     external: Annotated[str | None, Parameter(name=("--axon.external_ip", "--external"))] = None,
     polling_interval: Annotated[
-        float, Parameter(name=("--neuron.polling_interval", "--polling-interval"))
+        Seconds, Parameter(name=("--neuron.polling_interval", "--polling-interval"))
     ] = 300.0,
     seed: int | None = None,
     index: int = 0,
@@ -108,7 +110,8 @@ def mine(
             refresh_s=polling_interval,
         )
 
-    anyio.run(_run, url, network.netuid, mock, setup, ready)
+    with suppress(KeyboardInterrupt):  # before its door is open: an end in order too
+        anyio.run(_run, url, network.netuid, mock, setup, ready)
     return 0
 
 

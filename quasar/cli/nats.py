@@ -16,6 +16,7 @@ from quasar.log.external import ExternalServer, Proof, read_logins, read_proofs,
 from quasar.log.server_config import (
     Certificates,
     as_text,
+    check_address,
     cluster_of,
     new_proofs,
     server_config,
@@ -105,6 +106,9 @@ def config(
     json
         Print one JSON object: the configuration alone.
     """
+    check_address(listen)
+    if node != 1 and not cluster:
+        raise UsageError("--node is the place of this server in --cluster: name that too")
     proofs = _kept_proofs(credentials, passwords=passwords)
     if (tls_cert is None) != (tls_key is None) or (tls_ca and not tls_cert):
         raise UsageError("--tls-cert needs --tls-key, and --tls-ca needs both")

@@ -7,9 +7,20 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-"""Neither breaks a line: a command, a path or a hash stays in one piece to be copied."""
+
+class _Lines(Console):
+    """Breaks no line: a command, a path or a hash stays in one piece to be copied."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, soft_wrap=True)
+
+    def on_broken_pipe(self) -> None:
+        """Leaves the exit code to ``run``: rich would take that of a check that failed."""
+        raise BrokenPipeError
+
+
+out = _Lines()
+err = _Lines(stderr=True)
 
 
 def say_json(value: object) -> None:

@@ -92,7 +92,10 @@ def _head(state: State) -> Iterator[str]:
     at = datetime.fromtimestamp(state.at // 10**9, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     yield f"after event {state.seq} of volume {state.volume}, written {at}"
     yield f"log {state.log_id} of {state.hotkey}, subnet {state.netuid}"
-    yield f"events 1 to {state.verified} stand under a signed checkpoint"
+    if state.verified:
+        yield f"events 1 to {state.verified} stand under a signed checkpoint"
+    else:
+        yield "no signed checkpoint covers it yet"
     if state.block:
         yield f"block {state.block.number}, epoch {state.block.epoch}"
     if state.policy:

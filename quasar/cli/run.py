@@ -10,14 +10,20 @@ from cyclopts import App, CycloptsError
 
 from quasar.errors import QuasarError
 
+_CUT = 141
+"""As of a program that SIGPIPE ends: neither clean nor a finding."""
 _SHOWN = 4000
 """Characters of a line."""
+_REFUSALS = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.EIO}
+)
+"""What a machine says to a path that a person named. A missing file may be a mistake of ours."""
 
 
 def run(app: App, arguments: Sequence[str] | None) -> int:
     """The exit code."""
     if sys.stdout is None:  # what Python makes of a closed one
-        return _say_no_room("standard output is closed; send it elsewhere")
+        return _say_plain("standard output is closed; send it elsewhere")
     try:
         result = app(
             list(arguments) if arguments is not None else None,
@@ -37,13 +43,14 @@ def run(app: App, arguments: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        _discard_output()  # its reader has seen enough
-        return 0
+        _discard_output()  # its reader has seen enough, but may have missed a finding
+        return _CUT
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if not (said := _of_machine(error)):
             raise
-        _discard_output()
-        return _say_no_room(f"{error.strerror}: standard output, or a file that was to be written")
+        if error.errno == errno.ENOSPC:
+            _discard_output()
+        return _say_plain(said)
     return result if isinstance(result, int) else 0
 
 
@@ -54,14 +61,24 @@ def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _say_no_room(why: str) -> int:
+def _of_machine(error: OSError) -> str | None:
+    """What is wrong with a file or a disk; None for what may be a mistake of this program."""
+    if error.errno == errno.ENOSPC:
+        return f"{error.strerror}: standard output, or a file that was to be written"
+    if error.filename is not None and error.errno in _REFUSALS:
+        return f"{error.filename}: {error.strerror}"
+    return None
+
+
+def _say_plain(why: str) -> int:
     if sys.stderr is not None:
         sys.stderr.write(f"quasar: {why}\n")
     return 2
 
 
 def _say_usage(error: CycloptsError) -> int:
-    sys.stderr.write(f"quasar: {' '.join(str(error).split())} See quasar --help\n")
+    command = " ".join(["quasar", *(error.command_chain or ())])
+    sys.stderr.write(f"quasar: {' '.join(str(error).split())} See {command} --help\n")
     return 2
 
 
@@ -80,6 +97,9 @@ def _say_first(group: BaseExceptionGroup[BaseException]) -> int:
             return _say(error)
     if any(isinstance(e, KeyboardInterrupt) for e in _leaves(group)):
         return 130
+    for error in _leaves(group):
+        if isinstance(error, OSError) and (said := _of_machine(error)):
+            return _say_plain(said)
     raise group
 
 

@@ -44,7 +44,9 @@ def build(
         Print one JSON object.
     """
     logs.set_up()
-    ready = anyio.run(prepare, driver.config(owner=OWNER))
+    config = driver.config(owner=OWNER)
+    with driver.explained():
+        ready = anyio.run(prepare, config)
     if json:
         say_json(_report(ready))
     else:
@@ -106,9 +108,10 @@ def run(
         Print one JSON object.
     """
     logs.set_up()
-    text = _text(file)
-    calls = [call_of(text, function, given) for given in input_ or ["[]"]]
-    identity, outcomes = anyio.run(_run, walls.config(owner=OWNER, pool=0), calls)
+    config, text = walls.config(owner=OWNER, pool=0), _text(file)
+    calls = [_call(text, function, given) for given in input_ or ["[]"]]
+    with walls.explained():
+        identity, outcomes = anyio.run(_run, config, calls)
     if json:
         _say_outcomes(identity, outcomes)
     else:
@@ -124,6 +127,15 @@ def _text(file: Path) -> str:
         raise UsageError(f"cannot read {file}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{file} is not UTF-8 text: name a Python file") from None
+
+
+def _call(text: str, function: str | None, given: str) -> Call:
+    if function is not None and not function.isidentifier():
+        raise UsageError(f"--function {function!r} is no name that a function can have")
+    try:
+        return call_of(text, function, given)
+    except UsageError as error:
+        raise UsageError(f"--input {printable(given, 60)}: {error}") from None
 
 
 async def _run(config: SandboxConfig, calls: list[Call]) -> tuple[SandboxIdentity, list[Outcome]]:

@@ -1,5 +1,8 @@
 """Flags of the commands that run strangers' programs."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -8,6 +11,7 @@ from cyclopts import Parameter
 
 from quasar.errors import UsageError
 from quasar.sandbox.config import SandboxConfig
+from quasar.sandbox.errors import NoImage
 from quasar.sandbox.policy import DEFAULT_POLICY, NO_POLICY
 
 
@@ -24,11 +28,40 @@ class Driver:
 
     def config(self, **fields: object) -> SandboxConfig:
         """With other fields of the configuration. Raises UsageError for one out of its range."""
+        not_empty("--image", self.image)
+        if self.image is not None and self.driver == "bubblewrap":
+            raise UsageError("--image needs an engine: leave it out, or --driver bubblewrap")
         chosen = {"driver": self.driver, "image": self.image, **fields}
         try:
             return msgspec.convert(chosen, SandboxConfig)
         except msgspec.ValidationError as error:
-            raise UsageError(f"the sandbox cannot be had so: {error}") from None
+            raise UsageError(_by_flag(str(error), chosen)) from None
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Around the use of the sandbox: what is wrong with the image names the flag."""
+        try:
+            yield
+        except NoImage as error:
+            raise UsageError(f"--image {self.image}: {error}") from error
+
+
+FLAGS = {"timeout_s": "--timeout", "memory_mib": "--memory"}
+"""Fields of the configuration that have a range, by the flag that sets them."""
+
+
+def _by_flag(problem: str, chosen: dict[str, object]) -> str:
+    """What msgspec says of a field, said of its flag."""
+    said, _, field = problem.partition(" - at `$.")
+    field = field.rstrip("`")
+    bound = re.sub("`[a-z]+`", "a number", said[:1].lower() + said[1:])
+    return f"{FLAGS[field]} {chosen[field]}: {bound}"
+
+
+def not_empty(flag: str, value: str | None) -> None:
+    """Raises UsageError for a name of no characters, which is mostly a variable that is not set."""
+    if value == "":
+        raise UsageError(f"{flag} is empty: name one, or leave it out")
 
 
 @Parameter(name="*")
@@ -47,7 +80,10 @@ class Programs:
     """The engine's runtime, such as runsc for gVisor; else its default."""
 
     def config(self) -> SandboxConfig:
-        """Limits are the policy's."""
+        """Limits are the policy's. Raises UsageError for an empty name."""
+        not_empty("--sandbox-engine", self.sandbox_engine)
+        not_empty("--sandbox-image", self.sandbox_image)
+        not_empty("--sandbox-runtime", self.sandbox_runtime)
         return SandboxConfig(
             driver=self.sandbox,
             engine=self.sandbox_engine,

@@ -51,7 +51,9 @@ def serve(
         raise UsageError("--unix listens at a path: leave out --host and --port")
     logs.set_up()
     config = walls.config(owner=OWNER, pool=RUNNING)
-    anyio.run(_serve, config, host or "127.0.0.1", 8765 if port is None else port, unix, json)
+    host, port = "127.0.0.1" if host is None else host, 8765 if port is None else port
+    with walls.explained():
+        anyio.run(_serve, config, host, port, unix, json)
     return 0
 
 

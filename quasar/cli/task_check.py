@@ -9,8 +9,9 @@ from cyclopts import Parameter
 
 from quasar.benchmarks import FAMILIES
 from quasar.benchmarks.about import SUPERSEDED, find, parameters
-from quasar.benchmarks.checking import AGAIN, Checked, attacked, broken, too_strong
+from quasar.benchmarks.checking import AGAIN, Checked, attacked, broken, parsed, too_strong
 from quasar.benchmarks.family import Family
+from quasar.benchmarks.parsers import parser_of
 from quasar.benchmarks.pins import levels_of, pin, smallest
 from quasar.cli.output import err, out, say_json
 from quasar.cli.slow_bar import slow_bar
@@ -40,7 +41,7 @@ def check(
     family
         Its name, with or without its version; or ``all``, without those that are superseded.
     tasks
-        How many the attackers try.
+        How many the attackers try, and the parser of the family's wordings.
     tokens
         Length of the contexts, such as 32k; the family's smallest without it.
     level
@@ -95,8 +96,22 @@ def _checked(family: Family, tasks: int, size: int, level: int | None) -> Checke
     with slow_bar(family.name) as seen:
         count = _counter(seen, tasks)
         found = attacked(family, tasks, tokens, judge, chosen, count)
-    problems = list(dict.fromkeys(problems)) + too_strong(family, found)
-    return Checked(family.name, family.metric, family.guess_rate, tokens, problems, found)
+    parser = parser_of(family.name)
+    return Checked(
+        family=family.name,
+        metric=family.metric,
+        guess_rate=family.guess_rate,
+        tokens=tokens,
+        problems=list(dict.fromkeys(problems)) + too_strong(family, found),
+        attacked=found,
+        parser=parser and parsed(family, tasks, tokens, judge, parser, chosen),
+        no_parser="" if parser else _unparsed(family.name),
+    )
+
+
+def _unparsed(name: str) -> str:
+    """Why nobody wrote a parser for a family."""
+    return "it is superseded" if name in SUPERSEDED else "it is no family of this package"
 
 
 def _counter(seen: Callable[[int, int], None], tasks: int) -> Callable[[], None]:
@@ -125,7 +140,10 @@ def _show(found: Checked) -> None:
     out.print(head, markup=False)
     rows = [(kind, f"{score:.3f}", str(n), name) for kind, name, score, n in found.attacked]
     print_rows([("attackers", "score", "tasks", "strongest of them"), *rows])
-    out.print(f"known limit: a parser of its public wordings, {found.parser:.3f} (assumed)")
+    limit = f"no parser written: {found.no_parser}"
+    if found.parser is not None:
+        limit = f"a parser of its public wordings earns {100 * found.parser:.1f} %"
+    out.print(f"known limit: {limit}", markup=False)
     for problem in found.problems:
         out.print(f"FAILED {problem}", markup=False)
     out.print("" if found.problems else "passed\n")

@@ -1,6 +1,7 @@
 """``quasar validate``: one validator."""
 
 import tempfile
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -13,6 +14,7 @@ from cyclopts import Parameter
 from quasar.chain import Chain
 from quasar.chain.bittensor import BittensorChain
 from quasar.cli import logs, output
+from quasar.cli.bounds import Rounds, Seconds
 from quasar.cli.dry_run import dry_run as dry_run_of
 from quasar.cli.flags import DEFAULT_WALLET, FINNEY, Network, Wallet
 from quasar.cli.identity import demo_validator, kept_validator
@@ -82,7 +84,7 @@ def validate(
     wallet: Wallet = DEFAULT_WALLET,
     mock: Annotated[bool, Parameter(negative="")] = False,
     once: int | None = None,
-    rounds: int | None = None,
+    rounds: Rounds | None = None,
     state: Path | None = None,
     out: Path | None = None,
     volume_events: int = VolumeLimit().events,
@@ -91,7 +93,7 @@ def validate(
     policy: str = "readme-v1",
     sources: Annotated[tuple[str, ...], Parameter(name="--source", negative="")] = (),
     polling_interval: Annotated[
-        float, Parameter(name=("--neuron.polling_interval", "--polling-interval"))
+        Seconds, Parameter(name=("--neuron.polling_interval", "--polling-interval"))
     ] = 300.0,
     seed: int | None = None,
     nats: Nats = OWN_SERVER,
@@ -112,7 +114,8 @@ def validate(
         Play on a local chain of its own with a public key; the archive goes to ./quasar-mock.
         Miners join with `quasar mine --mock`.
     once
-        Play so many rounds from now on, see their weights on chain, and stop.
+        Play so many rounds from now on, see their weights on chain, and stop. One whose block is
+        past counts while it can still be opened.
     rounds
         Stop after this round of the log, also if some were played before.
     state
@@ -181,12 +184,14 @@ def validate(
         check_local(url)
         if plan.nats is not None:
             raise UsageError("--mock keeps its log for as long as it runs: leave --nats away")
-        archive = _mock(plan, SEED if seed is None else seed)
     elif dry_run:
         return anyio.run(_dry_run, plan, _role(url, wallet, seed), json)
-    else:
-        archive = anyio.run(_run, plan, _role(url, wallet, seed))
-    _say(archive, json)
+    with suppress(KeyboardInterrupt):  # where nothing has to be drained: an end in order too
+        if mock:
+            archive = _mock(plan, SEED if seed is None else seed)
+        else:
+            archive = anyio.run(_run, plan, _role(url, wallet, seed))
+        _say(archive, json)
     return 0
 
 

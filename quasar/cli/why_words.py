@@ -23,6 +23,9 @@ MADE = {
     "weighted@1": "accuracy {accuracy}, which weighs {multiplier}",
 }
 
+NEVER_RAN = "not run (no time left)"
+"""Its miner's programs had used up the time of the round."""
+
 
 def show(found: Why) -> None:
     """Print it, from the weight down."""
@@ -162,7 +165,7 @@ def _ran(cases: list[RanCase]) -> str:
     passed, ends = 0, dict[str, int]()
     for case in cases:
         passed += case.passed
-        end = "another value" if case.status == "ok" else case.status
+        end = _end(case)
         ends[end] = ends.get(end, 0) + (not case.passed)
     failed = "".join(f", {n} {end}" for end, n in ends.items() if n)
     times = [case.execution_time_ms for case in cases]
@@ -171,6 +174,13 @@ def _ran(cases: list[RanCase]) -> str:
         return said
     other = [case.same for case in cases].count(False)
     return f"{said}; a second run: {f'{other} end otherwise' if other else 'the same'}"
+
+
+def _end(case: RanCase) -> str:
+    """Why it did not pass. A timeout of no time is one that never ran: its record has no words."""
+    if case.status == "timeout" and case.execution_time_ms == 0:
+        return NEVER_RAN
+    return "another value" if case.status == "ok" else case.status
 
 
 def _time(answer: ScoredAnswer) -> str:

@@ -14,7 +14,7 @@ from quasar.events.merkle import Tree, leaf_hash
 from quasar.events.note import MAX_NOTE_CHARS
 from quasar.log import Stored
 from quasar.log.blobs import FolderBlobs
-from quasar.log.files import is_locked, open_regular, read_regular
+from quasar.log.files import is_locked, open_regular, read_regular, refuse_ours
 from quasar.log.frames import BadFrame, split, unpack
 from quasar.log.manifest import (
     Manifest,
@@ -33,7 +33,8 @@ _TURN = 1024
 class ArchiveLog:
     """The archive of a volume, opened for reading; a ``quasar.log.Log`` that ends.
 
-    Raises UsageError for a folder that is no archive. What it shows is what the manifest listed
+    Raises UsageError for a folder that is no archive; it and all that reads raise LogError where
+    this process may not read a file, which is no damage. What it shows is what the manifest listed
     when it was opened, also while a writer goes on.
     """
 
@@ -193,6 +194,7 @@ class ArchiveLog:
         except (FileNotFoundError, NotADirectoryError):
             raise Damaged(segment.first, f"{name} is missing") from None
         except OSError as error:
+            refuse_ours(self.folder / name, error)
             raise Damaged(segment.first, f"{name} {error.strerror}") from None
 
     def _check_growing(self, segment: Segment) -> None:
@@ -220,6 +222,7 @@ def _read_note(folder: Path, name: str) -> tuple[bytes | None, str]:
     except (FileNotFoundError, NotADirectoryError):
         return None, ""
     except OSError as error:
+        refuse_ours(folder / name, error)
         return None, error.strerror or "cannot be read"
 
 

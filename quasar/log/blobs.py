@@ -12,6 +12,7 @@ from quasar.log.files import (
     make_folder,
     open_regular,
     read_regular,
+    refuse_ours,
     sync_folder,
     write_atomically,
 )
@@ -31,7 +32,10 @@ class FolderBlobs:
         self._read_only = read_only
 
     def get(self, blob: Blob) -> bytes:
-        """The bytes. Raises CannotJudge where they are missing, Damaged where they differ."""
+        """The bytes. Raises CannotJudge where they are missing, Damaged where they differ.
+
+        LogError where this process may not read them.
+        """
         name = f"{self.path.name}/{_relative(blob)}"
         try:
             with open_regular(self.path.parent, name) as file:
@@ -39,6 +43,7 @@ class FolderBlobs:
         except (FileNotFoundError, NotADirectoryError):
             raise _missing(blob) from None
         except OSError as error:
+            refuse_ours(self.path.parent / name, error)
             raise Damaged(0, f"blob {blob.sha256} {error.strerror}") from None
         return _checked(blob, data)
 

@@ -1,13 +1,14 @@
 """A log that a web server publishes, as a folder here: fetched once, then only what is new.
 
-``<cache>/archives/<host>-<digest>/log`` is an archive or a folder of volumes like any other.
+``<cache>/archives/<host>-<digest>/log`` is an archive or a folder of volumes like any other. All
+copies together are bounded: see ``quasar.log.fetch_room``.
 """
 
 import hashlib
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from quasar.events.fork import open_fork
 from quasar.log.fetch_head import NotContinued
 from quasar.log.fetch_http import Site
 from quasar.log.fetch_mirror import Mirror, Seen
+from quasar.log.fetch_room import EVIDENCE, hold, make_room
 from quasar.log.fetch_volume import fetch_volume, held
 from quasar.log.files import FolderLock, make_folder, write_atomically
 from quasar.log.fork import find_fork
@@ -75,12 +77,21 @@ def fetch(
 ) -> Path:
     """Fetch what is new of a log, and return its folder. Blocks.
 
+    The copy stays for as long as this process lives; another, that nobody uses, may leave for it.
     ``newest``: of sealed volumes that are here already not even the checkpoint is asked for again.
     ``seen`` is called with parts fetched and parts known of. Raises UsageError where no log is
     published, or the URL leads elsewhere; OtherHistory; LogError for what no archive has; TryAgain
     where the server cannot be reached, or another process fetches: the next call goes on.
     """
     place = kept_in(url, cache or cache_folder())
+    folder = _fetched(url, place, newest, seen)
+    if not newest:
+        with suppress(OSError):
+            make_room(place.parent)
+    return folder
+
+
+def _fetched(url: str, place: Path, newest: bool, seen: Seen) -> Path:
     with _locked(place), closing(Site(url)) as site:
         if not (place / "log" / "1").exists() and _fetch(site, "", place, seen):
             return place / "log"
@@ -133,7 +144,7 @@ def _is_sealed(folder: Path) -> bool:
 
 def _evidence(mirror: Mirror, place: Path) -> Path | None:
     """The file that proves the fork, if both histories are signed: the other is fetched whole."""
-    folder, parts, path = place / "other", place / "other-parts", place / "fork.json"
+    folder, parts, path = place / "other", place / "other-parts", place / EVIDENCE
     for old in (folder, parts):
         shutil.rmtree(old, ignore_errors=True)
     other = Mirror(
@@ -162,6 +173,7 @@ def _locked(place: Path) -> Iterator[None]:
             f"{place} cannot be made ({problem.strerror}): name another XDG_CACHE_HOME"
         ) from None
     try:
+        hold(place)
         yield
     except OSError as problem:
         raise LogError(f"{place} cannot be written: {problem.strerror or problem}") from None

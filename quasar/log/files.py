@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-from quasar.errors import TryAgain, UsageError
+from quasar.errors import LogError, TryAgain, UsageError
 
 try:
     import fcntl
@@ -17,6 +17,9 @@ except ImportError:  # Windows can read archives, not write them
 
 _PAUSES_S = (0.001, 0.01, 0.1, 0.0)
 """Between tries for a lock: a reader that asks whether there is one holds it for an instant."""
+
+_OURS = frozenset({errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.EIO})
+"""Errors of whoever reads, or of its disk."""
 
 
 def make_folder(folder: Path) -> None:
@@ -82,6 +85,15 @@ def read_regular(root: Path, name: str, limit: int) -> bytes:
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"is longer than {limit} bytes")
     return data
+
+
+def refuse_ours(path: Path, error: OSError) -> None:
+    """Raises LogError where this process is what cannot read: that says nothing about the log."""
+    if error.errno in _OURS:
+        raise LogError(
+            f"{path} cannot be read by this process ({error.strerror}), so nothing is judged: "
+            "see to that, then repeat the command"
+        ) from None
 
 
 class FolderLock:

@@ -8,7 +8,7 @@ import msgspec
 from quasar.errors import UsageError
 from quasar.events.base import BlockHash, Count, Hotkey, LogId, Part
 from quasar.events.signing import origin_of
-from quasar.log.files import read_regular, write_atomically
+from quasar.log.files import read_regular, refuse_ours, write_atomically
 
 FORMAT = "quasar-archive/1"
 NAME = "manifest.json"
@@ -129,6 +129,7 @@ def read_manifest_bytes(folder: Path) -> bytes:
             f"{folder} has no {NAME}, so it is not an archive; give the folder that holds one"
         ) from None
     except OSError as error:
+        refuse_ours(folder / NAME, error)
         raise UsageError(f"{folder / NAME} cannot be read: it {error.strerror}") from None
 
 

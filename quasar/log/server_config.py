@@ -81,11 +81,21 @@ def as_text(config: dict[str, Any]) -> str:
     return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
 
 
+def check_address(named: str) -> None:
+    """Raises UsageError for what is no ``host:port``; port -1 lets the server take a free one."""
+    host, _, port = named.rpartition(":")
+    known = port == "-1" or (port.isascii() and port.isdecimal() and int(port) <= 65535)
+    if not host or not known:
+        raise UsageError(f"{named!r} is no address for a server: write host:port")
+
+
 def cluster_of(routes: str, node: int, password: str) -> Cluster:
     """From ``host:port,host:port,...``. Raises UsageError where it cannot be a cluster."""
     named = tuple(route.strip() for route in routes.split(","))
     if len(set(named)) != len(named) or len(named) < 3:
         raise UsageError("--cluster needs three addresses or more, host:port, all different")
+    for address in named:
+        check_address(address)
     if not 1 <= node <= len(named):
         raise UsageError(f"--node is the place of this server in --cluster: 1 to {len(named)}")
     return Cluster(routes=named, node=node, password=password)

@@ -8,7 +8,7 @@ from pathlib import Path
 from quasar.errors import Damaged
 from quasar.events.merkle import HASH_BYTES
 from quasar.log.archive_reader import ArchiveLog
-from quasar.log.files import read_regular
+from quasar.log.files import read_regular, refuse_ours
 from quasar.log.tiles import TILE_BYTES, TILE_HASHES, tile_name
 
 _TILE = re.compile(r"((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
@@ -35,6 +35,7 @@ def _compare_tiles(log: ArchiveLog, index: int, width: int) -> None:
         tile = read_regular(log.folder, name, TILE_BYTES)
         good = _read_tile(log.folder, index, widest)
     except OSError as error:
+        refuse_ours(log.folder / name, error)
         raise Damaged(start + 1, f"{name} {error.strerror}") from None
     if len(tile) != width * HASH_BYTES:
         raise Damaged(start + 1, f"{name} is not {width} hashes long")

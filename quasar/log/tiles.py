@@ -9,7 +9,7 @@ from pathlib import Path
 
 from quasar.errors import Damaged
 from quasar.events.merkle import HASH_BYTES, Tree
-from quasar.log.files import make_folder, read_regular, write_atomically
+from quasar.log.files import make_folder, read_regular, refuse_ours, write_atomically
 
 TILE_HASHES = 256
 TILE_BYTES = TILE_HASHES * HASH_BYTES
@@ -89,6 +89,7 @@ def _read(folder: Path, index: int, width: int) -> tuple[bytes, str]:
     except (FileNotFoundError, NotADirectoryError):
         return _read_wider(folder, index, width)
     except OSError as error:
+        refuse_ours(folder / name, error)
         return b"", f"its hash cannot be read: {name} {error.strerror}"
     if len(data) > width * HASH_BYTES:
         return b"", f"its hash cannot be trusted: {name} is longer than {width} hashes"

@@ -5,7 +5,7 @@ with what was assigned; the others share its template, and must be there under a
 """
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from quasar.draw import Draw
@@ -73,12 +73,22 @@ def evolve(state: ContextState, seen: Recorded, blobs: Blobs) -> ContextState:
     return state
 
 
-def obstacle(found: AssignedRound, secret: bytes, held: Collection[str]) -> str | None:
-    """Why the contexts that are ``held``, by SHA-256, must stay; None where they may leave."""
+def obstacle(
+    found: AssignedRound,
+    secret: bytes,
+    held: Collection[str],
+    *,
+    before_each: Callable[[], None] = lambda: None,
+) -> str | None:
+    """Why the contexts that are ``held``, by SHA-256, must stay; None where they may leave.
+
+    ``before_each`` is called before each is made, which may take seconds: what it raises ends it.
+    """
     if strange := sorted(set(held) - set(found.contexts.values())):
         return f"{strange[0]} is no context that the round's log names"
     seed = round_seed(secret, found.current.beacon_hash)
     for task in plan_tasks(seed, found.current.policy):
+        before_each()
         draw = Draw(seed, f"retention/{task.task}")
         hotkey = draw.choice(found.current.opened.participants)
         text = task.variant(hotkey).instance.context().encode()

@@ -150,9 +150,8 @@ class SamplingRule:
             policy = played(policy, mix)
         for task in plan_tasks(seed, policy):
             yield sampled(number, task, policy)
-            for hotkey in hotkeys:
-                n = counters.get(hotkey, 0) + task.task + 1
-                yield assigned(number, task, task.variant(hotkey), n, policy)
+            counted = [(hotkey, counters.get(hotkey, 0) + task.task + 1) for hotkey in hotkeys]
+            yield from assigned(number, task, counted, policy)
         count_on(counters, hotkeys, len(policy.tasks))
 
     def planned(

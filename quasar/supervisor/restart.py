@@ -57,8 +57,15 @@ def _first_cause(failure: Exception) -> Exception:
 
 async def drain_on_signal(scope: anyio.CancelScope) -> None:
     """Cancel the scope on SIGTERM or Ctrl-C, so that the process can finish in order."""
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for received in signals:
-            logger.info("supervisor.draining", signal=received.name)
-            scope.cancel()
-            return
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [(number, signal.getsignal(number)) for number in numbers]
+    try:
+        with anyio.open_signal_receiver(*numbers) as signals:
+            async for received in signals:
+                logger.info("supervisor.draining", signal=received.name)
+                scope.cancel()
+                return
+    finally:
+        for number, handler in before:  # asyncio puts the system's own back
+            if handler is not None:
+                signal.signal(number, handler)

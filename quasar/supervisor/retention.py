@@ -11,6 +11,7 @@ from functools import partial
 import anyio
 import anyio.to_thread
 import structlog
+from anyio.from_thread import check_cancelled
 
 from quasar.actors.actor import recorded
 from quasar.door.outbox import Outbox
@@ -80,7 +81,9 @@ def _release(outbox: Outbox, revealed: RoundRevealed, found: AssignedRound | Non
     reason: str | None = "the round was skipped"
     if found is not None:
         secret = bytes.fromhex(revealed.secret)
-        reason = regenerated.obstacle(found, secret, outbox.held(number))
+        held = outbox.held(number)
+        # A validator that ends does not wait until all of them are made anew.
+        reason = regenerated.obstacle(found, secret, held, before_each=check_cancelled)
     if reason is not None:
         logger.warning("retention.contexts-kept", round=number, reason=reason)
         return

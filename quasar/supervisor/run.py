@@ -25,18 +25,28 @@ class End(Enum):
     FINISHED = "all rounds played"
     STOPPED = "stopped"
     CLOSED = "the volume closes"
+    SANDBOX = "a sandbox came up"
+
+
+STARTING_BLOCKS = 10
+"""A missed round that grows too old within so many blocks is not counted on: it may be played too,
+but a run must not end with a round that was skipped while it still started."""
 
 
 async def round_after(once: int, setup: Setup, log: Log) -> int:
-    """The round after which this run stops; what a pause made it miss does not count."""
+    """The round after which this run stops. Of those that a pause made it miss, only those count
+    whose block is young enough to open them still."""
     head, state = await log.head(), observing.ObserverState()
     async for seen in recorded(log):
         state = observing.evolve(state, seen, log.blobs)
         if seen.seq >= head:
             break
-    if state.schedule is None:
+    if state.schedule is None or state.block is None:
         return once
-    return state.schedule.rounds_through((await setup.chain.head()).number) + once
+    cadence, now = policies.parse(setup.policy).cadence, (await setup.chain.head()).number
+    schedule = state.schedule.changed(state.block, cadence.round_every_blocks)
+    missed = now if state.fresh else now - cadence.max_lag_blocks + STARTING_BLOCKS
+    return schedule.rounds_through(max(state.block, min(missed, now))) + once
 
 
 async def begin_run(setup: Setup, volume: Volume, rounds: int | None, services: Services) -> int:

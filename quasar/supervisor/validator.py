@@ -1,6 +1,7 @@
 """A validator: its actors, volume after volume, until it is told to stop."""
 
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import anyio
@@ -37,7 +38,13 @@ from quasar.supervisor.closer import check_disk, drained
 from quasar.supervisor.restart import Actor, drain_on_signal, supervise
 from quasar.supervisor.retention import retain
 from quasar.supervisor.run import End, begin_run, end_run, round_after
-from quasar.supervisor.services import Services, open_services
+from quasar.supervisor.services import (
+    Services,
+    open_programs,
+    open_server,
+    sandbox_came_up,
+    wants_sandbox,
+)
 from quasar.supervisor.setup import Setup
 from quasar.supervisor.volume import ACTOR as SUPERVISOR
 from quasar.supervisor.volume import (
@@ -70,25 +77,48 @@ async def run_validator(setup: Setup, *, watch: Watch | None = None) -> Ended:
     ``watch`` gets the log of each volume, to show what happens.
     """
     check_disk(setup)
-    number, rounds = current_volume(setup), setup.rounds
-    async with open_services(setup) as services:
-        while True:
-            async with open_volume(setup, services.server, number) as volume:
-                if not await is_closed(volume.log):
-                    if setup.once is not None and rounds is None:
-                        rounds = await round_after(setup.once, setup, volume.log)
-                    run = await begin_run(setup, volume, rounds, services)
-                    end = await _play(setup, volume, rounds, services, watch)
-                    with anyio.CancelScope(shield=True):
-                        await end_run(volume, run, end)
-                        if end is not End.CLOSED:
-                            return Ended(await seal(setup, volume), end is End.FINISHED)
-                size = await seal(setup, volume)
-            check_disk(setup)
-            if setup.volumes is None:
-                raise UsageError(f"{setup.archive} is closed after {size} events: name another")
-            number += 1
-            logger.info("validator.next-volume", volume=number)
+    course = Course(current_volume(setup), setup.rounds)
+    async with open_server(setup) as server:
+        ended, again = None, False
+        while ended is None:
+            async with open_programs(setup, again=again) as sandbox:
+                ended = await _play_volumes(setup, course, Services(server, sandbox), watch)
+            again = True
+    return ended
+
+
+@dataclass
+class Course:
+    """How far a validator is."""
+
+    volume: int
+    rounds: int | None
+    """It ends after this round."""
+
+
+async def _play_volumes(
+    setup: Setup, course: Course, services: Services, watch: Watch | None
+) -> Ended | None:
+    """Volume after volume; None where another sandbox is to be opened first."""
+    while True:
+        async with open_volume(setup, services.server, course.volume) as volume:
+            if not await is_closed(volume.log):
+                if setup.once is not None and course.rounds is None:
+                    course.rounds = await round_after(setup.once, setup, volume.log)
+                run = await begin_run(setup, volume, course.rounds, services)
+                end = await _play(setup, volume, course.rounds, services, watch)
+                with anyio.CancelScope(shield=True):
+                    await end_run(volume, run, end)
+                    if end is End.SANDBOX:
+                        return None
+                    if end is not End.CLOSED:
+                        return Ended(await seal(setup, volume), end is End.FINISHED)
+            size = await seal(setup, volume)
+        check_disk(setup)
+        if setup.volumes is None:
+            raise UsageError(f"{setup.archive} is closed after {size} events: name another")
+        course.volume += 1
+        logger.info("validator.next-volume", volume=course.volume)
 
 
 async def _play(
@@ -111,6 +141,7 @@ async def _run_actors(
         async def until(waiting: Coroutine[Any, Any, None], reason: End) -> None:
             nonlocal end
             await waiting
+            logger.info("validator.stops-actors", reason=reason.value)
             end = reason
             tasks.cancel_scope.cancel()
 
@@ -122,6 +153,8 @@ async def _run_actors(
         tasks.start_soon(drain_on_signal, tasks.cancel_scope)
         if rounds is not None:
             tasks.start_soon(until, weighed(volume.log, rounds, volume.base), End.FINISHED)
+        if services.sandbox is None and wants_sandbox(setup):
+            tasks.start_soon(until, sandbox_came_up(setup), End.SANDBOX)
         tasks.start_soon(until, drained(volume.log, setup), End.CLOSED)
     return end
 
@@ -167,16 +200,19 @@ async def weighed(log: Log, rounds: int, over: int = 0) -> None:
     """Return once round ``rounds`` is over, and the first row after it met its end.
 
     A row ends on chain and read back, or with the event that says why not; an epoch without a row
-    ends at once. ``over``: rounds of the volumes before.
+    ends at once. What was decided of a block before the round's end does not count, though it may
+    stand behind that. ``over``: rounds of the volumes before.
     """
-    row = None
+    row, last = None, 0
     async for seen in recorded(log):
+        counts = over >= rounds and seen.envelope.cause > last
         match seen.event:
             case RoundScored() | RoundSkipped() | RoundAbandoned():
                 over += 1
-            case WeightsDeferred(reason=reason) if over >= rounds and reason != "closing":
+                last = seen.seq if over == rounds else last
+            case WeightsDeferred(reason=reason) if counts and reason != "closing":
                 return
-            case WeightsComputed(epoch=epoch) if over >= rounds and row is None:
+            case WeightsComputed(epoch=epoch) if counts and row is None:
                 row = epoch
             case WeightsVerified(epoch=epoch) | WeightsFailed(epoch=epoch) if epoch == row:
                 return

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -13,12 +12,16 @@ from typing import Any, NamedTuple
 
 from quasar.cli.identity import demo_miner, demo_validator
 from quasar.cli.source import open_source
+from quasar.errors import QuasarError, TryAgain
+from quasar.events.envelope import tag_of
 from quasar.log.archive_reader import ArchiveLog
 from tests.builders import small_policy
 
 BLOCK_MS = 50
 TEMPO = 25
 QUASAR = "quasar"
+PATIENCE_S = 200.0
+"""For what has an end of its own: a machine under load must not fail it. Below pytest's limit."""
 
 
 class Result(NamedTuple):
@@ -29,7 +32,7 @@ class Result(NamedTuple):
     err: str
 
 
-def run(*arguments: str, timeout_s: float = 200.0, **environment: str) -> Result:
+def run(*arguments: str, timeout_s: float = PATIENCE_S, **environment: str) -> Result:
     """``quasar`` with these arguments, to its end."""
     done = subprocess.run(
         [sys.executable, "-m", QUASAR, *arguments],
@@ -66,7 +69,7 @@ def running(
     finally:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
-            process.wait(10)
+            process.wait(30)
         process.kill()
         process.wait()
         if process.stdout:
@@ -107,13 +110,6 @@ def subnet(work: Path, seed: int = 7, miners: int = 3, engine: str = "extractive
         yield url
 
 
-def free_port() -> int:
-    """One that nobody listens on now."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
 def write_policy(folder: Path, **changes: str) -> Path:
     """The small policy of the builders as a file; ``changes`` as they take them."""
     path = folder / "policy.toml"
@@ -124,6 +120,31 @@ def write_policy(folder: Path, **changes: str) -> Path:
 def newest_volume(folder: Path) -> ArchiveLog:
     """The volume that a validator wrote last. Raises UsageError while there is none."""
     return open_source(str(folder))
+
+
+class Watcher:
+    """Follows an archive that another process writes."""
+
+    def __init__(self, archive: Path) -> None:
+        self._archive = archive
+        self._seq = 0
+        self.rounds = 0
+        """How many were opened so far."""
+
+    def count(self, tag: str) -> int:
+        """How many events of a type came since the last call."""
+        found = 0
+        with suppress(QuasarError):  # not there yet, or half written
+            for seq, line in newest_volume(self._archive).lines(self._seq):
+                self._seq = seq
+                found += tag_of(line) == tag
+                self.rounds += tag_of(line) == "RoundOpened"
+        return found
+
+    def wait(self, tag: str, process: "subprocess.Popen[bytes]") -> None:
+        """Return soon after the next event of a type; nothing but its files tells of it."""
+        self.count(tag)
+        until(process, lambda: self.count(tag) > 0)
 
 
 def processes_naming(text: str) -> dict[int, str]:
@@ -138,11 +159,23 @@ def processes_naming(text: str) -> dict[int, str]:
     return found
 
 
-def until(process: "subprocess.Popen[bytes]", condition: Callable[[], bool]) -> None:
+def settled(command: Callable[[], Result]) -> Result:
+    """What a command says once it no longer asks to try again.
+
+    The server of a killed validator takes a moment to end, and holds the folder until then.
+    """
+    while (done := command()).code == TryAgain.exit_code:
+        pass
+    return done
+
+
+def until(
+    process: "subprocess.Popen[bytes]", condition: Callable[[], bool], pause_s: float = 0.02
+) -> None:
     """Wait for what only a program's files tell; it must not end before."""
     while not condition():
         with suppress(subprocess.TimeoutExpired):
-            raise AssertionError(f"it ended before, with {process.wait(0.02)}")
+            raise AssertionError(f"it ended before, with {process.wait(pause_s)}")
 
 
 def interrupt(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ def registry(saved: bytes) -> Iterator[str]:
         files = {name: file.read() for name, file in texts.items() if file}
     layer = files["layer.tar"]
     config = json.loads(files[json.loads(files["manifest.json"])[0]["Config"]])
-    config["config"]["Labels"] = {"pulled": "by a test"}  # an image of its own, to be removed
+    config["config"]["Labels"] = {"pulled": f"by {os.getpid()}"}  # its own image, to be removed
     text = json.dumps(config).encode()
     manifest = json.dumps(
         {

@@ -23,7 +23,7 @@ from quasar.log.archive import ArchiveWriter
 from quasar.log.archive_folders import volumes_of
 from quasar.log.import_lines import write_lines
 from quasar.log.zstd import compress
-from tests.e2e.programs import first_line, running
+from tests.e2e.programs import PATIENCE_S, first_line, running
 from tests.forging import played
 from tests.unit.volume_folder import (
     extend,
@@ -190,7 +190,7 @@ def test_an_interrupted_fetch_goes_on(
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ
         )
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 130, errors
         assert b"Traceback" not in errors
         (part,) = cache.rglob("*.jsonl.zst")
@@ -222,7 +222,7 @@ def test_it_follows_a_growing_log(tmp_path: Path) -> None:
         assert json.loads(process.stdout.readline())["round"] == 2
         process.send_signal(signal.SIGINT)
         report = json.loads(process.stdout.readline())
-        assert (process.wait(30), report["result"]) == (0, "clean")
+        assert (process.wait(PATIENCE_S), report["result"]) == (0, "clean")
     assert report["events"] == len(first.lines) + len(second.lines)
     assert b"Traceback" not in (tmp_path / "errors").read_bytes()
 

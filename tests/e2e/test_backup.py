@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -25,7 +24,7 @@ from quasar.events import (
     TaskAssigned,
 )
 from quasar.events.envelope import decode
-from tests.e2e.programs import QUASAR, interrupt, run, running, subnet, write_policy
+from tests.e2e.programs import QUASAR, interrupt, run, running, subnet, until, write_policy
 
 pytestmark = pytest.mark.nats
 
@@ -78,13 +77,9 @@ def play_into(
 ) -> None:
     """Stop a validator once its archive shows tasks of the round, or of one after it."""
     with running(QUASAR, arguments, work / "validator.log") as process:
-        end = time.monotonic() + 80
-        while not assigned(home / "out", round_):
-            assert process.poll() is None, (work / "validator.log").read_text()
-            assert time.monotonic() < end
-            time.sleep(0.2)
+        until(process, lambda: assigned(home / "out", round_), pause_s=0.2)
         interrupt(process, number)
-        process.wait(30)
+        process.wait()
 
 
 def assigned(archive: Path, number: int) -> bool:
@@ -100,14 +95,10 @@ def events(archive: Path) -> list[AnyEvent]:
 
 def back_up(home: Path, to: Path) -> None:
     """A killed validator's server takes a moment to end; until then a backup is refused."""
-    end = time.monotonic() + 20
     while True:
-        try:
+        with suppress(TryAgain):
             assert backup(home / "state", to=to, out=home / "out", json=True) == 0
             return
-        except TryAgain:
-            assert time.monotonic() < end
-            time.sleep(0.05)
 
 
 @pytest.mark.timeout(300)

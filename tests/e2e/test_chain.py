@@ -13,14 +13,14 @@ import pytest
 
 from quasar.chain.keys import hotkey_from_seed
 from quasar.draw import derive
-from tests.e2e.programs import first_line, running
+from tests.e2e.programs import PATIENCE_S, first_line, running
 
 pytestmark = pytest.mark.anyio
 
 KEYS = [hotkey_from_seed(b"7", f"miner/{i}") for i in range(3)]
 VALIDATOR, MINER = KEYS[0], KEYS[1]
 NETUID = 24
-OPTIONS = ["--seed", "7", "--block-ms", "50", "--tempo", "20", "--weights-rate-limit", "5"]
+OPTIONS = ["--seed", "7", "--block-ms", "50", "--tempo", "20", "--weights-rate-limit", "1000"]
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def fixture_url(tmp_path: Path) -> Iterator[str]:
     with running("quasar.chain.local", options, tmp_path / "chain.log") as process:
         yield f"ws://127.0.0.1:{first_line(process)['port']}"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
     assert (tmp_path / "chain.log").read_text() == ""
 
 
@@ -122,7 +122,7 @@ async def test_blocks_and_epochs(client: Any) -> None:
             break
     assert numbers == sorted(set(numbers))
     assert await client.finalized_block() <= await client.block() - 2
-    event = await client.wait_for_epoch(NETUID, timeout=10)
+    event = await client.wait_for_epoch(NETUID, timeout=PATIENCE_S)
     assert event.block % 20 == 0
     status = await client.epochs.epoch_status(netuid=NETUID)
     assert status["next_epoch_start_block"] % 20 == 0
@@ -130,7 +130,7 @@ async def test_blocks_and_epochs(client: Any) -> None:
 
 async def test_hashes_and_times(client: Any) -> None:
     """Each header names its parent, and the clock of blocks runs with --block-ms."""
-    await client.wait_for_block(6, timeout=10)
+    await client.wait_for_block(6, timeout=PATIENCE_S)
     first, second = await client.block_info(4), await client.block_info(5)
     assert (second.timestamp - first.timestamp).total_seconds() == pytest.approx(0.05)
     async for header in client.blocks():
@@ -149,8 +149,7 @@ def test_a_script_that_only_knows_bittensor(url: str) -> None:
         "print(bt.Subtensor(sys.argv[1]).weights.weights(netuid=24)[0][1])\n"
     )
     seed = derive(b"7", "miner/0").hex()
-    run = subprocess.run(
-        [sys.executable, "-c", program, url, seed], capture_output=True, timeout=60, env=os.environ
-    )
+    command = [sys.executable, "-c", program, url, seed]
+    run = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, env=os.environ)
     assert run.returncode == 0, run.stderr.decode()
     assert float(run.stdout) == pytest.approx(2 / 3, abs=1e-4)

@@ -40,7 +40,7 @@ def fixture_played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]
     """One round, weighed, its row on chain."""
     work = tmp_path_factory.mktemp("chain-audit")
     archive = work / "archive"
-    with subnet(work, SEED) as url:
+    with subnet(work, SEED, miners=2) as url:
         arguments = ["--chain", url, "--seed", str(SEED), "--rounds", "1", "--json"]
         arguments += ["--policy", str(write_policy(work, **QUICK)), "--out", str(archive)]
         ended = run("validate", *arguments, "--state", str(work / "validator"))

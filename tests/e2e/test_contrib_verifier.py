@@ -18,6 +18,7 @@ from quasar.events import AnswerNotScored, AnswerScored
 from quasar.events.envelope import decode
 from quasar.log.archive import ArchiveLog
 from quasar.log.prove import Prover
+from tests.e2e.programs import PATIENCE_S
 from tests.forging import played, write_archive
 from tests.rotating import KEY_KINDS, SECOND, THIRD, UNSEEN_BY_NODE, rotated, write_rotated
 from tests.tampering import (
@@ -54,7 +55,7 @@ def verifier() -> Verifier:
 
     def run(*arguments: object) -> Ran:
         command = [str(node), str(PROGRAM), *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S)
         return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     return run

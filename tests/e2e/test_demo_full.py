@@ -34,11 +34,12 @@ READER = 1
 LEFT_OUT = '[[mix]]\nfamily = "{}@1"\nbucket = "{}"\ntasks = 1\n\n'
 LONG = (("factbook", "124k"), ("factbook", "512k"), ("factbook", "2m"))
 SMALLER = (
-    ("32_000\n", "4_000\n"),
-    ("124_000\n", "5_000\n"),
-    ("512_000\n", "6_000\n"),
-    ("2_000_000\n", "8_000\n"),
+    ("32_000\n", "2_000\n"),
+    ("124_000\n", "4_000\n"),
+    ("512_000\n", "5_000\n"),
+    ("2_000_000\n", "6_000\n"),
     *((LEFT_OUT.format(*entry), "") for entry in (("hops", "124k"), ("code", "124k"), *LONG)),
+    ('pay 1.0\nbucket = "32k"', 'pay 1.0\nbucket = "124k"'),  # code takes 4,000 tokens at least
     ("round_every_blocks = 75 ", "round_every_blocks = 20 "),
 )
 

@@ -227,9 +227,9 @@ async def test_a_poll_waits_for_the_answer(tmp_path: Path, context: Packed) -> N
     """Short polls end with 202 and are repeated until the deadline of the fetch."""
     async with open_pair(tmp_path, client=CLIENT._replace(poll_s=0.05)) as pair:
         await deliver(pair, request_of(), context)
-        failure = await failure_of(pair.client.fetch_answer(pair.endpoint, request_of(), [], 0.3))
+        failure = await failure_of(pair.client.fetch_answer(pair.endpoint, request_of(), [], 0.5))
         assert (failure.stage, failure.code) == ("answer", "timeout")
-        assert 300 <= failure.elapsed_ms < 5000
+        assert failure.elapsed_ms >= 500
 
 
 async def test_an_unknown_task_is_404(pair: Pair) -> None:
@@ -270,7 +270,7 @@ class Failure(NamedTuple):
 
 async def failure_of(call: Awaitable[object]) -> Failure:
     """The evidence of a call that must fail."""
-    with anyio.fail_after(15), pytest.raises(DoorError) as failed:
+    with anyio.fail_after(60), pytest.raises(DoorError) as failed:
         await call
     assert failed.value.code == failed.value.evidence.code
     return Failure(*msgspec.structs.astuple(failed.value.evidence))
@@ -354,10 +354,10 @@ async def test_a_slow_body_is_cut_in_time(context: Packed) -> None:
             await anyio.sleep(0.02)
         return response
 
-    failure = await failed_delivery(slow, context, CLIENT._replace(accept_s=0.4))
+    failure = await failed_delivery(slow, context, CLIENT._replace(accept_s=1.0))
     assert (failure.stage, failure.code) == ("accept", "timeout")
     assert 0 < failure.bytes < 100
-    failure = await failed_fetch(slow, within_s=0.4)
+    failure = await failed_fetch(slow, within_s=1.0)
     assert (failure.stage, failure.code) == ("answer", "timeout")
 
 
@@ -535,7 +535,7 @@ async def test_a_miner_that_does_not_hold_polls_is_not_spun_on() -> None:
         asked += 1
         return web.Response(status=202)
 
-    failure = await failed_fetch(not_yet, within_s=0.5)
+    failure = await failed_fetch(not_yet, within_s=0.9)
     assert (failure.code, asked) == ("timeout", 1)
 
 

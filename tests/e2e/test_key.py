@@ -2,8 +2,8 @@
 
 import json
 import signal
-import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,11 +11,20 @@ import pytest
 
 from quasar.cli.identity import demo_validator
 from quasar.cli.source import volumes_of
-from quasar.errors import Damaged
+from quasar.errors import Damaged, UsageError
 from quasar.events import AnyEvent, LogKeyRotated, LogOpened, RunStarted
 from quasar.events.envelope import decode
-from quasar.log.archive_reader import ArchiveLog
-from tests.e2e.programs import QUASAR, interrupt, newest_volume, run, running, subnet, write_policy
+from tests.e2e.programs import (
+    QUASAR,
+    interrupt,
+    newest_volume,
+    run,
+    running,
+    settled,
+    subnet,
+    until,
+    write_policy,
+)
 from tests.e2e.test_backup import SEED, validating, write_wallet
 
 pytestmark = pytest.mark.nats
@@ -34,7 +43,7 @@ class Played(NamedTuple):
 
 def key(*arguments: str) -> Any:
     """What ``quasar key`` says."""
-    done = run("key", *arguments, "--json")
+    done = settled(lambda: run("key", *arguments, "--json"))
     assert done.code == 0, done
     return json.loads(done.out)
 
@@ -55,7 +64,7 @@ def fixture_played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]
         kill_after(rotated, 60, arguments, work)
         revoked = key("revoke", state, "--out", out, "--since", "10")["key"]
         arguments[limit] = "60"  # so this volume closes at once, and the next one plays
-        ended = run(*arguments, "--once", "1", timeout_s=100)
+        ended = run(*arguments, "--once", "1")
         assert ended.code == 0, ended
         hotkey = demo_validator(SEED).hotkey.ss58_address
         audited = run("audit", out, "--json", "--chain", url, "--hotkey", hotkey)
@@ -69,21 +78,18 @@ def kill_after(text: str, size: int, arguments: list[str], work: Path) -> None:
     may come before the key's own.
     """
     with running(QUASAR, arguments, work / "validator.log") as process:
-        while not (volumes_of(work / "out") and _holds(newest_volume(work / "out"), text, size)):
-            assert process.poll() is None, (work / "validator.log").read_text()
-            time.sleep(0.2)
+        until(process, lambda: _holds(work / "out", text, size), pause_s=0.2)
         interrupt(process, signal.SIGKILL)
 
 
-def _holds(log: ArchiveLog, text: str, size: int) -> bool:
+def _holds(archive: Path, text: str, size: int) -> bool:
     """False too while what a killed writer left behind the manifest waits for the next one."""
-    if log.manifest.last < size:
-        return False
-    settled = log.manifest.last - 5
-    try:
-        return any(text.encode() in line for seq, line in log.lines() if seq <= settled)
-    except Damaged:
-        return False
+    with suppress(Damaged, UsageError):  # or while there is none
+        log = newest_volume(archive)
+        end = log.manifest.last - 5
+        found = any(text.encode() in line for seq, line in log.lines() if seq <= end)
+        return found and log.manifest.last >= size
+    return False
 
 
 def events(played: Played, number: int) -> list[AnyEvent]:

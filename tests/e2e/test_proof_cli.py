@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from quasar.cli import app
+from quasar.cli.run import run as run_here
 from quasar.config import sample_archive
 from quasar.log.archive import ArchiveLog
 from tests.e2e.programs import Result, run
@@ -126,9 +128,12 @@ def test_an_altered_proof(score: Path, tmp_path: Path) -> None:
         (["consistency", "nowhere", "5"], "is not a folder"),
     ],
 )
-def test_what_cannot_be_done(arguments: list[str], reason: str) -> None:
+def test_what_cannot_be_done(
+    arguments: list[str], reason: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     """One line that says what would do, and exit code 2."""
-    assert reason in one_line(run("proof", *arguments), 2)
+    code = run_here(app, ["proof", *arguments])
+    assert reason in one_line(Result(code, *capfd.readouterr()), 2)
 
 
 def test_verify_a_log(tmp_path: Path) -> None:

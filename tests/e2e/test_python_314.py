@@ -64,7 +64,7 @@ def lines(*command: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 @pytest.mark.skipif(not (shutil.which("npm") and shutil.which("node")), reason="npm is missing")
 def test_rules_metrics_and_families_under_python_3_14(tmp_path: Path) -> None:
     """The same draws, scores, texts, decisions and stored lines."""

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.programs import free_port, newest_volume, run, subnet, write_policy
+from tests.e2e.programs import PATIENCE_S, newest_volume, run, subnet, write_policy
 from tests.packaging.test_readme import block
+from tests.ports import free_port
 
 SECTION = "Validator and miner on one machine"
 SOON = {"round_every_blocks = 75 ": "round_every_blocks = 20 "}
@@ -32,7 +33,7 @@ def test_validator_and_miner_on_one_machine(tmp_path: Path) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=PATIENCE_S,
     )
     assert "CLEAN" in done.stdout, done.stdout + done.stderr
     assert "(as you named it)" in done.stdout
@@ -42,7 +43,7 @@ def test_validator_and_miner_on_one_machine(tmp_path: Path) -> None:
 @pytest.mark.nats
 def test_a_validator_that_is_not_registered_does_not_start(tmp_path: Path) -> None:
     """It names its hotkey and the subnet and leaves no archive; another chain's is not written."""
-    policy = str(write_policy(tmp_path))
+    policy = str(write_policy(tmp_path, **SOON))
     state, out = tmp_path / "state", tmp_path / "archive"
     with subnet(tmp_path, miners=1) as url:
         start = ["validate", "--chain", url, "--policy", policy, "--rounds", "1"]

@@ -11,7 +11,16 @@ import pytest
 from quasar.cli.source import volumes_of
 from quasar.events import RoundOpened
 from quasar.events.envelope import decode
-from tests.e2e.programs import QUASAR, interrupt, run, running, subnet, until, write_policy
+from tests.e2e.programs import (
+    PATIENCE_S,
+    QUASAR,
+    interrupt,
+    run,
+    running,
+    subnet,
+    until,
+    write_policy,
+)
 
 pytestmark = pytest.mark.nats
 
@@ -49,7 +58,7 @@ def fixture_played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]
             retired = f'"volume":{VOLUMES - 1},"events"'
             until(process, lambda: retired in log.read_text())
             interrupt(process, signal.SIGTERM)
-            assert process.wait(30) == 0, log.read_text()
+            assert process.wait(PATIENCE_S) == 0, log.read_text()
         said = [json.loads(line) for line in log.read_text().splitlines() if line[:1] == "{"]
         yield Played(archive, state, said, resident)
 

@@ -100,6 +100,7 @@ def test_an_image_is_pulled_by_digest(sandbox: Sandbox) -> None:
     assert report["identity"]["image"] != built["image"]
     gone = sandbox("build", "--image", name)
     assert (gone.code, gone.out, gone.err.count("\n")) == (2, "", 1)
+    assert f"--image {name}: " in gone.err
     assert "configure no image" in gone.err
 
 
@@ -142,7 +143,7 @@ def test_run_with_and_without_the_policy(sandbox: Sandbox, tmp_path: Path) -> No
     [
         (["{program}", "--input", "[1"], "not JSON"),
         (["{program}/none"], "cannot read"),
-        (["{program}", "--timeout", "0"], "timeout_s"),
+        (["{program}", "--timeout", "0"], "--timeout 0.0: expected a number > 0.0"),
         (["{program}", "--driver", "none"], "--driver"),
     ],
     ids=["input", "file", "timeout", "driver"],

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.programs import QUASAR, first_line, interrupt, run, running
+from tests.e2e.programs import PATIENCE_S, QUASAR, first_line, interrupt, run, running
 
 pytestmark = pytest.mark.docker
 
@@ -22,7 +22,7 @@ class AtPath(http.client.HTTPConnection):
     """HTTP on a unix socket, as a script without packages would do it."""
 
     def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=60)
+        super().__init__("localhost", timeout=PATIENCE_S)
         self._path = path
 
     def connect(self) -> None:
@@ -33,7 +33,9 @@ class AtPath(http.client.HTTPConnection):
 def connection(url: str) -> http.client.HTTPConnection:
     """``url``: as the server says it."""
     scheme, _, place = url.partition("://")
-    return AtPath(place) if scheme == "unix" else http.client.HTTPConnection(place, timeout=60)
+    if scheme == "unix":
+        return AtPath(place)
+    return http.client.HTTPConnection(place, timeout=PATIENCE_S)
 
 
 def ask(url: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
@@ -83,7 +85,7 @@ def test_scripts_are_answered_as_upstream_does(tmp_path: Path) -> None:
         assert refused["error"].startswith("forbidden: ")
         assert ask(url, "/execute", {"code": 5})[0] == 400
         interrupt(server, signal.SIGINT)
-        assert server.wait(30) == 0
+        assert server.wait(PATIENCE_S) == 0
 
 
 def test_the_end_answers_who_is_being_served(tmp_path: Path) -> None:
@@ -99,7 +101,7 @@ def test_the_end_answers_who_is_being_served(tmp_path: Path) -> None:
             assert execute(url, **GOLDEN)["output"] == 3  # it came later: the other one runs
             interrupt(server, signal.SIGTERM)
             assert told(slow)[1]["output"] == 1.0
-        assert server.wait(30) == 0
+        assert server.wait(PATIENCE_S) == 0
     assert not path.exists()
 
 

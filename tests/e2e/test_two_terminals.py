@@ -19,12 +19,12 @@ from tests.e2e.programs import (
     QUASAR,
     Result,
     first_line,
-    free_port,
     newest_volume,
     run,
     running,
     write_policy,
 )
+from tests.ports import free_port
 
 pytestmark = pytest.mark.nats
 

@@ -18,7 +18,7 @@ from tests.e2e.programs import interrupt, run, running, subnet, until, write_pol
 pytestmark = pytest.mark.nats
 
 SEED = 7
-ROUNDS = 5
+VOLUMES = 3
 QUICK = {"round_every_blocks = 75 ": "round_every_blocks = 60 "}
 
 
@@ -35,18 +35,19 @@ def events(folder: Path, kind: type[Any]) -> list[Any]:
 
 @pytest.fixture(scope="module", name="played")
 def fixture_played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
-    """Five rounds in volumes that close after their first, one process killed on the way."""
+    """Volumes that close after a round or a few; the first process is killed on the way."""
     work = tmp_path_factory.mktemp("volumes")
     archive = work / "archive"
     with subnet(work, SEED, miners=2) as url:
-        arguments = ["--chain", url, "--seed", str(SEED), "--rounds", str(ROUNDS)]
+        arguments = ["validate", "--chain", url, "--seed", str(SEED)]
         arguments += ["--policy", str(write_policy(work, **QUICK)), "--out", str(archive)]
         arguments += ["--state", str(work / "validator"), "--volume-events", "60"]
-        with running("quasar", ["validate", *arguments], work / "validator.log") as process:
+        with running("quasar", arguments, work / "validator.log") as process:
             until(process, (archive / "2" / "manifest.json").exists)
             interrupt(process, signal.SIGKILL)
-        ended = run("validate", *arguments)
-        assert ended.code == 0, ended
+        while len(volumes_of(archive)) < VOLUMES:
+            ended = run(*arguments, "--once", "1")
+            assert ended.code == 0, ended
         hotkey = demo_validator(SEED).hotkey.ss58_address
         audited = run("audit", str(archive), "--json", "--chain", url, "--hotkey", hotkey)
         yield Played(archive, json.loads(audited.out))
@@ -55,7 +56,6 @@ def fixture_played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]
 def test_they_audit_clean_as_one_log(played: Played) -> None:
     """Every volume but the last is closed; rounds go on; the chain agrees with all of them."""
     volumes = volumes_of(played.archive)
-    assert len(volumes) > 2
     assert played.report["result"] == "clean", played.report["first_divergence"]
     assert played.report["events"] == sum(log.manifest.last for log in volumes)
     assert played.report["assumed"]["carried_state"] == 0
@@ -63,7 +63,8 @@ def test_they_audit_clean_as_one_log(played: Played) -> None:
     assert len(events(played.archive, LogClosed)) == len(volumes) - 1
     rounds = [e.round for e in events(played.archive, RoundOpened)]
     rounds += [e.round for e in events(played.archive, RoundSkipped)]
-    assert sorted(rounds) == list(range(1, ROUNDS + 1))
+    assert sorted(rounds) == list(range(1, len(rounds) + 1))
+    assert len(rounds) >= VOLUMES - 1
     runs = [e.run for e in events(played.archive, RunStarted)]
     assert runs == list(range(1, len(runs) + 1))
 

@@ -9,11 +9,11 @@ import pytest
 
 pytestmark = pytest.mark.nats
 
-DAYS = 5
+DAYS = 3
 BENCH = Path(__file__).parents[2] / "bench" / "year.py"
 
 
-def test_five_days_stay_under_the_forecast() -> None:
+def test_three_days_stay_under_the_forecast() -> None:
     """Of 64 miners: each total under what is usual, memory under what is most, and not by far."""
     words = [sys.executable, str(BENCH), "--days", str(DAYS), "--miners", "64", "--json"]
     done = subprocess.run(words, capture_output=True, timeout=200)

@@ -44,7 +44,8 @@ def stains():
     yield bool(signal.pthread_sigmask(signal.SIG_BLOCK, []))
     yield signal.getitimer(signal.ITIMER_REAL) != (0.0, 0.0)
     yield {n for n in os.listdir("/proc") if n.isdigit()} - {"1", str(os.getpid())} != set()
-    yield os.getpriority(os.PRIO_PROCESS, 0) != os.getpriority(os.PRIO_PROCESS, 1)
+    # Not the other way round: the host may put the runner last just while it forks this process.
+    yield os.getpriority(os.PRIO_PROCESS, 0) > os.getpriority(os.PRIO_PROCESS, 1)
     yield len(os.listdir("/proc/self/fd")) > 5
 
 def f(what):

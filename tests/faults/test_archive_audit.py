@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from quasar.log.zstd import compress
 from quasar.replay import Report, audit
 from tests.forging import identity_of, played, write_archive
 
-FLIPS = 320
+FLIPS = 40 * int(os.environ.get("QUASAR_FAULT_TURNS", "4"))
 SEGMENT = "segments/00000000000000000001.jsonl.zst"
 
 

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,10 @@ from quasar.cli.identity import demo_validator
 from quasar.events import RoundScored, RunEnded, RunStarted
 from quasar.events.envelope import decode
 from tests.e2e.programs import (
+    PATIENCE_S,
     QUASAR,
     Result,
+    Watcher,
     interrupt,
     newest_volume,
     run,
@@ -31,31 +32,18 @@ BUSY = {
 
 
 def stop_in_a_round(arguments: list[str], work: Path, number: signal.Signals) -> Result:
-    """Start a validator and send it a signal once it has opened its first round."""
-    archive, end = work / "archive", time.monotonic() + 60
+    """Start a validator and send it a signal once it has scored its first round."""
     process = start(QUASAR, arguments, work / "validator.log")
     try:
-        while not is_answering(archive):
-            assert process.poll() is None
-            assert time.monotonic() < end
-            time.sleep(0.1)
+        Watcher(work / "archive").wait("RoundScored", process)  # and the next is on its way
         interrupt(process, number)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=PATIENCE_S)
         return Result(process.returncode, out.decode(), "")
     finally:
         process.kill()
         process.wait()
         assert process.stdout
         process.stdout.close()
-
-
-def is_answering(archive: Path) -> bool:
-    """The first round is scored, and by now the next one is on its way."""
-    try:
-        lines = [line for _, line in newest_volume(archive).lines()]
-    except Exception:  # it is being written
-        return False
-    return any(isinstance(decode(line).event, RoundScored) for line in lines)
 
 
 def test_a_signal_drains_and_the_next_run_goes_on(tmp_path: Path) -> None:

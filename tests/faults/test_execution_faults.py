@@ -32,7 +32,7 @@ from tests.faults.test_log_full_disk import almost_full, small_disk
 from tests.unit.acting import count, until
 from tests.unit.test_code_family import follow
 
-pytestmark = [pytest.mark.anyio, pytest.mark.docker, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.anyio, pytest.mark.docker]
 
 MINERS = 3
 Act = Callable[[], object]

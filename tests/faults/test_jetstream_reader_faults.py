@@ -59,7 +59,7 @@ async def server(tmp_path: Path, anyio_backend: str) -> AsyncIterator[NatsServer
 
 
 @asynccontextmanager
-async def opened(url: str, login: Login, patience: float = 20) -> AsyncIterator[JetStreamLog]:
+async def opened(url: str, login: Login, patience: float = 60) -> AsyncIterator[JetStreamLog]:
     async with JetStreamLog.open(
         url, "0000abcd", 0, MemoryBlobs(), login=login, patience=patience
     ) as log:
@@ -270,7 +270,7 @@ async def test_a_number_that_never_comes_is_damage(
     skipping(monkeypatch, number, times=9)
     async with aclosing(log.read()) as reader:
         await take(reader, 1, number - 1)
-        with anyio.fail_after(10), pytest.raises(Damaged, match=f"event {number}: missing"):
+        with anyio.fail_after(30), pytest.raises(Damaged, match=f"event {number}: missing"):
             await anext(reader)
 
 
@@ -286,7 +286,7 @@ async def test_an_event_deleted_in_the_middle(server: NatsServer) -> None:
             pass
         await wire.api("STREAM.MSG.DELETE.S", {"seq": 3})
         async with aclosing(one_by_one(wire, "S")) as reader:
-            with anyio.fail_after(10):
+            with anyio.fail_after(30):
                 assert [await anext(reader) for _ in range(2)] == [(1, b"{}"), (2, b"{}")]
                 with pytest.raises(Damaged, match="event 3: missing; the next in S is 4"):
                     await anext(reader)
@@ -309,7 +309,7 @@ async def test_the_live_tail_wakes_at_once(log: JetStreamLog) -> None:
                 await fill(log, n, n)
                 stored = anyio.current_time()
             delays.append(seen[0] - stored)
-    assert sorted(delays)[10] < 0.05
+    assert sorted(delays)[10] < 1.0  # far less than a pull or a heartbeat takes
 
 
 @pytest.fixture
@@ -354,7 +354,7 @@ async def test_large_events_are_asked_for_by_their_bytes(
     held, seqs = 0, []
     async with aclosing(log.read()) as reader:
         for _ in range(count):
-            with anyio.fail_after(10):
+            with anyio.fail_after(30):
                 seqs.append((await anext(reader))[0])
             await log.head()
             held = max(held, sum(len(line) for _, lines in sockets[0].runs for line in lines))
@@ -367,8 +367,8 @@ async def test_requests_that_time_out(
     log: JetStreamLog, monkeypatch: pytest.MonkeyPatch, sockets: list[Socket]
 ) -> None:
     """A tail on which nothing happens asks again, over the same connection."""
-    monkeypatch.setattr(jetstream_reader, "_PULL_S", 0.5)
-    monkeypatch.setattr(jetstream_reader, "_HEARTBEAT_S", 0.2)
+    monkeypatch.setattr(jetstream_reader, "_PULL_S", 1.2)
+    monkeypatch.setattr(jetstream_reader, "_HEARTBEAT_S", 0.5)
     pull, pulls, third = jetstream_reader._Feed._pull, [], anyio.Event()
 
     def counted(feed: jetstream_reader._Feed) -> None:
@@ -417,7 +417,7 @@ async def test_a_user_who_may_not_ask_for_events(tmp_path: Path) -> None:
         opened(url, Login("u", "p")) as log,
         aclosing(log.read()) as reader,
     ):
-        with anyio.fail_after(5), pytest.raises(LogError, match=r"MSG\.NEXT.*give this user"):
+        with anyio.fail_after(30), pytest.raises(LogError, match=r"MSG\.NEXT.*give this user"):
             await anext(reader)
 
 
@@ -425,11 +425,12 @@ async def test_a_server_that_takes_one_connection_only(tmp_path: Path) -> None:
     """A reader that is not let in says so when patience ends."""
     async with (
         configured(tmp_path, max_connections=1) as url,
-        opened(url, Login(), patience=0.5) as log,
+        opened(url, Login()) as log,
         aclosing(log.read()) as reader,
     ):
+        log._wire.patience = 0.5
         with (
-            anyio.fail_after(5),
+            anyio.fail_after(30),
             pytest.raises(LogError, match=r"refuses a second connection.*maximum connections"),
         ):
             await anext(reader)
@@ -458,7 +459,7 @@ async def test_an_encrypted_connection(tmp_path: Path) -> None:
     async with configured(tmp_path, tls=tls) as url:
         address, mark = urlsplit(url.replace("tls://", "nats://")), mark_of("S", "C")
         trusting = ssl.create_default_context(cafile=str(public))
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             socket = await connect(address, Login(tls=trusting), mark)
             socket.send(b"SUB here 1\r\nPUB here a.S.C.1.1.1 3\r\none\r\n")
             while not socket.runs:

@@ -4,14 +4,12 @@ import json
 import os
 import subprocess
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from quasar.cli.identity import demo_validator
 from quasar.draw import Draw
-from quasar.errors import Damaged
 from quasar.events import (
     AnswerAbandoned,
     AnswerNotScored,
@@ -36,6 +34,7 @@ from quasar.rules.scoring import metric
 from quasar.rules.secrets import round_seed
 from tests.e2e.programs import (
     QUASAR,
+    Watcher,
     newest_volume,
     processes_naming,
     run,
@@ -48,10 +47,12 @@ pytestmark = pytest.mark.nats
 
 SEED = 7
 KILLS = int(os.environ.get("QUASAR_FAULT_TURNS", "6"))
-LIFE_MS = (300, 3300)
-"""From before the program has its imports to well into a round."""
+SPREAD_MS = 300
+"""How long after a landmark a kill comes, at most."""
+LANDMARKS = (None, "RunStarted", "RoundOpened", "TaskAssigned", "AnswerReceived", "RoundScored")
+"""What kills come after, in turn; the first falls into a start."""
 BUSY = {
-    "round_every_blocks = 75 ": "round_every_blocks = 30 ",
+    "round_every_blocks = 75 ": "round_every_blocks = 45 ",
     "max_lag_blocks = 50": "max_lag_blocks = 1_000_000",
     "tasks = 4": "tasks = 8",
 }
@@ -66,10 +67,14 @@ def validate(work: Path, url: str, policy: Path, *more: str) -> list[str]:
     return [*arguments, "--json", *more]
 
 
-def kill_after(seconds: float, arguments: list[str], errors: Path) -> None:
-    """Start a validator, and end it as a power cut would."""
+def kill_after(
+    landmark: str | None, seconds: float, arguments: list[str], watcher: Watcher, errors: Path
+) -> None:
+    """Start a validator, and end it as a power cut would, soon after the event."""
     process = start(QUASAR, arguments, errors)
     try:
+        if landmark:
+            watcher.wait(landmark, process)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(seconds)
     finally:
@@ -105,17 +110,17 @@ def unkilled_accuracy(events: list[Envelope], policy: Path) -> dict[tuple[int, i
     return found
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_kills_lose_nothing(tmp_path: Path) -> None:
     """Killed at random points and started again, it goes on as if nothing had happened."""
     draw, policy = Draw(b"tests", "kills"), write_policy(tmp_path, **BUSY)
-    low, high = LIFE_MS
-    with subnet(tmp_path, SEED) as url:
+    watcher = Watcher(tmp_path / "archive")
+    with subnet(tmp_path, SEED, miners=2) as url:
         arguments = validate(tmp_path, url, policy)
-        for _ in range(KILLS):
-            life_s = (low + draw.below(high - low)) / 1000
-            kill_after(life_s, arguments, tmp_path / "validator.log")
-        rounds = rounds_begun(tmp_path / "archive") + 2
+        for life in range(KILLS):
+            landmark, after_s = LANDMARKS[life % len(LANDMARKS)], draw.below(SPREAD_MS) / 1000
+            kill_after(landmark, after_s, arguments, watcher, tmp_path / "validator.log")
+        rounds = watcher.rounds + 1
         last = run(*arguments, "--rounds", str(rounds))
         assert last.code == 0, last.err
     hotkey = demo_validator(SEED).hotkey.ss58_address
@@ -131,17 +136,6 @@ def test_kills_lose_nothing(tmp_path: Path) -> None:
     assert processes_naming(str(tmp_path)) == {}
 
 
-def rounds_begun(archive: Path) -> int:
-    """Newest round that the archive of a killed validator shows."""
-    newest = 0
-    with suppress(Damaged):  # its writer was killed
-        for _, line in newest_volume(archive).lines():
-            match decode(line).event:
-                case RoundOpened(round=number):
-                    newest = number
-    return newest
-
-
 def check_kills_hit(events: list[Envelope]) -> None:
     """The kills fell into the play, at different places."""
     before = [
@@ -149,7 +143,7 @@ def check_kills_hit(events: list[Envelope]) -> None:
         for i, e in enumerate(events)
         if isinstance(e.event, RunStarted) and e.event.run > 1
     ]
-    assert len(before) >= KILLS // 4  # on a busy machine others hit a start
+    assert len(before) >= KILLS // 2
     assert len(set(before)) >= 2, Counter(before)
 
 

@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import anyio
@@ -19,7 +19,6 @@ from quasar.chain.node.journal import Entry, Produced
 from quasar.chain.node.runtime import Runtime
 from quasar.cli.identity import demo_miner, demo_validator
 from quasar.draw import Draw
-from quasar.errors import QuasarError
 from quasar.events import (
     RunStarted,
     WeightsComputed,
@@ -30,9 +29,10 @@ from quasar.events import (
     WeightsUnknown,
     WeightsVerified,
 )
-from quasar.events.envelope import Envelope, decode, tag_of
+from quasar.events.envelope import Envelope, decode
 from tests.e2e.programs import (
     QUASAR,
+    Watcher,
     first_line,
     newest_volume,
     processes_naming,
@@ -41,6 +41,7 @@ from tests.e2e.programs import (
     start,
 )
 from tests.forging import few_tasks
+from tests.ports import free_port
 
 pytestmark = pytest.mark.nats
 
@@ -68,7 +69,7 @@ class Node:
     def __init__(self, work: Path) -> None:
         self.journal = work / "chain.jsonl"
         self._errors = work / "chain.log"
-        self._port = 0
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -81,7 +82,7 @@ class Node:
         arguments += ["--hotkeys", ",".join([HOTKEY, *miners]), "--journal", str(self.journal)]
         arguments += ["--weights-rate-limit", "5", "--port", str(self._port)]
         self._process = start("quasar.chain.local", arguments, self._errors)
-        self._port = first_line(self._process)["port"]
+        assert first_line(self._process)["port"] == self._port
 
     def kill(self) -> None:
         if self._process is not None:
@@ -128,34 +129,6 @@ def subnet(work: Path) -> Iterator[Node]:
             ]
             first_line(stack.enter_context(running(QUASAR, mine, work / f"miner-{i}.log")))
         yield node
-
-
-class Watcher:
-    """Follows an archive that another process writes."""
-
-    def __init__(self, archive: Path) -> None:
-        self._archive = archive
-        self._seq = 0
-        self.rounds = 0
-
-    def count(self, tag: str) -> int:
-        """How many events of a type came since the last call."""
-        found = 0
-        with suppress(QuasarError):  # not there yet, or half written
-            for seq, line in newest_volume(self._archive).lines(self._seq):
-                self._seq = seq
-                found += tag_of(line) == tag
-                self.rounds += tag_of(line) == "RoundOpened"
-        return found
-
-    def wait(self, tag: str, process: "subprocess.Popen[bytes]") -> None:
-        """Return soon after the next event of a type; nothing but its files tells of it."""
-        limit = time.monotonic() + 40
-        self.count(tag)
-        while not self.count(tag):
-            assert process.poll() is None, "the validator ended"
-            assert time.monotonic() < limit, "no row comes"
-            time.sleep(0.03)
 
 
 @pytest.mark.timeout(240)

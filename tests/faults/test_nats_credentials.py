@@ -73,7 +73,7 @@ def token_of(account: Signer, user: str, key: Nkey) -> str:
 @asynccontextmanager
 async def opened(server: ExternalServer, user: str) -> AsyncIterator[JetStreamLog]:
     async with JetStreamLog.open(
-        server.url, "0000abcd", 1, MemoryBlobs(), login=server.login(user), patience=5
+        server.url, "0000abcd", 1, MemoryBlobs(), login=server.login(user), patience=60
     ) as log:
         yield log
 
@@ -167,7 +167,7 @@ async def test_new_logins_are_read_when_a_connection_is_made_again(tmp_path: Pat
             config |= {"authorization": renewed()["authorization"]}
             (tmp_path / "server" / "conf").write_text(json.dumps(config))
             process.send_signal(signal.SIGHUP)
-            with anyio.fail_after(10):
+            with anyio.fail_after(30):
                 while wire._client.stats["reconnects"] == 0:
                     await wire.api("INFO", None)
 

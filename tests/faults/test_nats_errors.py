@@ -24,6 +24,7 @@ from quasar.log.jetstream_wire import Wire
 from quasar.log.server_config import Certificates
 from tests.e2e import programs
 from tests.nats_servers import Files, certificates, serving
+from tests.ports import free_port
 
 pytestmark = pytest.mark.nats
 
@@ -51,7 +52,6 @@ def validate(
 ) -> Validate:
     """Runs ``quasar validate`` in this process, with a server and its logins."""
     monkeypatch.setattr(logs, "set_up", lambda **_: None)
-    monkeypatch.setattr(external, "_PATIENCE_S", 1.0)
 
     def call(url: str, credentials: Path, *more: object) -> Ran:
         arguments = ["validate", "--chain", chain, "--seed", SEED, "--rounds", 1, "--nats", url]
@@ -158,9 +158,10 @@ def test_a_stream_with_another_configuration(
     assert is_one_line(ran, "stream Q-", "where a log needs"), ran
 
 
-def test_no_server_there(validate: Validate, keys: Kept) -> None:
+def test_no_server_there(validate: Validate, keys: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     """An address where nothing listens, and one that no name server knows."""
-    port = programs.free_port()
+    monkeypatch.setattr(external, "_PATIENCE_S", 1.0)
+    port = free_port()
     ran = validate(f"nats://u:secret@127.0.0.1:{port}", keys.credentials)
     assert is_one_line(ran, f"cannot connect to the log server nats://127.0.0.1:{port}"), ran
     assert "secret" not in ran.err

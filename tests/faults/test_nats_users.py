@@ -35,7 +35,7 @@ def run_ended(run: int) -> Draft:
 @asynccontextmanager
 async def opened(server: NatsServer, user: str) -> AsyncIterator[JetStreamLog]:
     async with JetStreamLog.open(
-        server.url, LOG_ID, 1, MemoryBlobs(), login=server.login(user), patience=20
+        server.url, LOG_ID, 1, MemoryBlobs(), login=server.login(user), patience=60
     ) as log:
         yield log
 
@@ -51,7 +51,7 @@ async def server(tmp_path: Path, anyio_backend: str) -> AsyncIterator[NatsServer
 
 @asynccontextmanager
 async def connected(server: NatsServer, user: str) -> AsyncIterator[Wire]:
-    async with Wire.open(server.url, server.login(user), 20) as wire:
+    async with Wire.open(server.url, server.login(user), 60) as wire:
         yield wire
 
 
@@ -105,8 +105,8 @@ async def test_no_answers_of_others(server: NatsServer) -> None:
     """A user hears its own inbox; not another's, nor the log as it goes by."""
     for inbox in (inbox_of("scorer"), "_INBOX", "q.0000abcd.1", "$JS.EVENT.ADVISORY"):
         login = server.login("weight-setter")._replace(inbox=inbox)
-        with anyio.fail_after(3), pytest.raises(LogError, match="subscription"):
-            async with Wire.open(server.url, login, 20) as wire:
+        with anyio.fail_after(30), pytest.raises(LogError, match="subscription"):
+            async with Wire.open(server.url, login, 60) as wire:
                 await wire.api(f"STREAM.INFO.{STREAM}", None)
 
 
@@ -119,7 +119,7 @@ async def test_an_answer_in_a_slot_is_no_event(server: NatsServer) -> None:
         await wire.api(f"STREAM.INFO.{STREAM}", None)  # behind them
     async with opened(server, "supervisor") as log, aclosing(log.read(3)) as reader:
         for _ in range(2):
-            with anyio.fail_after(5), pytest.raises((QuasarError, msgspec.MsgspecError)):
+            with anyio.fail_after(30), pytest.raises((QuasarError, msgspec.MsgspecError)):
                 decode((await anext(reader))[1])
 
 
@@ -150,7 +150,7 @@ async def test_work_is_shared_by_its_own_actor(server: NatsServer, worker: str) 
                 assert not await may(wire, f"$JS.API.CONSUMER.{change}.{STREAM}.{name}")
     async with connected(server, worker) as wire:
         await wire.send(Message(await take_one(wire, take), b"+ACK"))
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             info = await acknowledged(wire, f"CONSUMER.INFO.{STREAM}.{name}")
     assert info["ack_floor"]["stream_seq"] == 1
 
@@ -174,7 +174,7 @@ async def take_one(wire: Wire, subject: str) -> str:
     inbox = f"{wire.login.inbox}.work"
     await wire._subscribe(inbox, hear)
     await wire.send(Message(subject, b"1"), inbox)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await there.wait()
     return heard[0]
 
@@ -200,9 +200,9 @@ async def test_the_logins_of_an_earlier_program(tmp_path: Path) -> None:
 async def test_a_password_of_another(server: NatsServer) -> None:
     """A user's password opens no other user's door."""
     wrong = server.login("scorer")._replace(user="weight-setter")
-    with anyio.fail_after(3), pytest.raises(LogError, match="refuses this login"):
-        async with Wire.open(server.url, wrong, 20):
+    with anyio.fail_after(30), pytest.raises(LogError, match="refuses this login"):
+        async with Wire.open(server.url, wrong, 60):
             pass
     with pytest.raises(LogError, match="refuses this login"):
-        async with Wire.open(server.url, Login("quasar", server.password), 20):
+        async with Wire.open(server.url, Login("quasar", server.password), 60):
             pass

@@ -12,6 +12,7 @@ from quasar.cli.identity import demo_validator
 from quasar.events import RoundScored, RunStarted
 from quasar.events.envelope import decode
 from tests.e2e.programs import (
+    PATIENCE_S,
     interrupt,
     newest_volume,
     run,
@@ -84,5 +85,5 @@ def test_a_running_validator_is_not_recovered(tmp_path: Path) -> None:
             assert refused.code == 75, refused
             assert "stop its validator first" in refused.err
             interrupt(process, signal.SIGTERM)
-            assert process.wait(20) == 0
+            assert process.wait(PATIENCE_S) == 0
         assert not (state / "nats.aside-1").exists()

@@ -237,7 +237,7 @@ async def test_a_server_killed_while_it_deletes(
     """The stream is there or gone, never half; the newest one is whole, and the rest is done."""
     async with NatsServer.open(tmp_path / "nats", sync_always=False) as server:
         await volumes.play(server, 2, 8_000)
-        async with Wire.open(server.url, login_of(server), 0.1) as wire:
+        async with Wire.open(server.url, login_of(server), 20.0) as wire:
             with anyio.move_on_after(turn * 0.0004), suppress(LogError):
                 await wire.api(f"STREAM.DELETE.Q-{LOG_ID}-1", None)
             os.kill(server.process.pid, signal.SIGKILL)

@@ -17,7 +17,7 @@ from tests.faults.test_sandbox_hostile import ALL, Run, failing
 pytestmark = [pytest.mark.docker, pytest.mark.anyio]
 
 AT_ONCE = 4
-SOME = [attack for attack in ATTACKS if attack.lane == "quick"][:: 1 if ALL else 5]
+SOME = [attack for attack in ATTACKS if attack.lane == "quick"][:: 1 if ALL else 8]
 CONFIG = replace(SMALL, driver="docker", owner=f"{SMALL.owner}-control")
 
 

@@ -37,7 +37,7 @@ def engine(disk: Path) -> Iterator[PrivateEngine]:
 @pytest.fixture
 async def sandbox(engine: PrivateEngine, pool: int) -> AsyncIterator[Sandbox]:
     """Open before the fault, and after it."""
-    config = SandboxConfig(driver="docker", engine=engine.url, pool=pool, timeout_s=20)
+    config = SandboxConfig(driver="docker", engine=engine.url, pool=pool, timeout_s=100)
     async with open_sandbox(config) as sandbox:
         yield sandbox
     assert engine.containers() == []
@@ -66,7 +66,7 @@ async def test_an_engine_killed_under_a_case(engine: PrivateEngine, sandbox: San
 
     async def fails() -> None:
         with pytest.raises(SandboxError):
-            await sandbox.run(SLEEP, "f", [[0], [15]])
+            await sandbox.run(SLEEP, "f", [[0], [90]])
 
     async with anyio.create_task_group() as group:
         group.start_soon(fails)

@@ -1,5 +1,6 @@
 """What a killed validator leaves in the engine, and whose containers a sandbox never touches."""
 
+import asyncio  # noqa: TID251  # its way to cancel a task is what is tried here
 import json
 import os
 import subprocess
@@ -12,8 +13,10 @@ import aiodocker
 import anyio
 import pytest
 
-from quasar.sandbox import SandboxConfig, find_engine, open_sandbox, reaper
+from quasar.sandbox import NO_POLICY, SandboxConfig, engine, find_engine, open_sandbox, reaper
+from quasar.sandbox.docker import open_docker
 from quasar.sandbox.reaper import this_process
+from quasar.sandbox.submissions import _request
 
 pytestmark = [pytest.mark.docker, pytest.mark.anyio]
 
@@ -61,8 +64,10 @@ async def docker() -> AsyncIterator[aiodocker.Docker]:
 
 async def remove_all(docker: aiodocker.Docker) -> None:
     for owner in (LOG, OTHER):
-        for container in await containers(docker, owner):
-            await container.delete(force=True)
+        while found := await containers(docker, owner):
+            for container in found:
+                with suppress(aiodocker.DockerError):  # it may be on its way out
+                    await container.delete(force=True)
 
 
 async def containers(docker: aiodocker.Docker, owner: str) -> list[Any]:
@@ -137,8 +142,37 @@ async def test_a_cancelled_call_leaves_nothing(docker: aiodocker.Docker, pool: i
         for delay in range(6):
             with anyio.move_on_after(delay / 1000):
                 await sandbox.run(SLEEP, "f", [[]])
-        while len(await containers(docker, LOG)) != pool:
-            assert pool  # only then it may still be on its way out
+            with suppress(TimeoutError):  # which cancels the task, past all scopes of anyio
+                await asyncio.wait_for(sandbox.run(SLEEP, "f", [[]]), delay / 200)
+        with anyio.fail_after(60):
+            while len(await containers(docker, LOG)) != pool:
+                assert pool  # only then it may still be on its way out
+
+
+async def test_a_result_that_nobody_takes_keeps_no_container(
+    docker: aiodocker.Docker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine removes none whose output is stuck, so its removal takes what is on its way."""
+    monkeypatch.setattr("quasar.sandbox.container.call", lambda what, _=0: engine.call(what, 8))
+    size = 24 << 20
+    config = SandboxConfig(driver="docker", owner=LOG, output_bytes=size + 2, memory_mib=256)
+    async with open_docker(config) as driver:
+        cell = driver.cell()
+        await cell.start()
+        await cell.send(_request("def f(n): return 'x' * n", "f", [size], NO_POLICY))
+        await cell.receive("started")
+        await stands_still(docker.containers.container(cell.name))
+        await cell.remove()
+        assert not await containers(docker, LOG)
+
+
+async def stands_still(running: Any) -> None:
+    """Until it used no processor for a second: it waits for somebody to read."""
+    while True:
+        (seen,) = await running.stats(stream=False)
+        used = [seen[when]["cpu_usage"]["total_usage"] for when in ("precpu_stats", "cpu_stats")]
+        if used[0] == used[1]:
+            return
 
 
 async def test_what_ended_long_ago_goes_whoever_made_it(

@@ -13,8 +13,8 @@ from tests.measuring import files, resident
 
 pytestmark = [pytest.mark.anyio, pytest.mark.nats]
 
-EVENTS = 12_000
-"""Of a volume: some 4 MB on the server's disk, and as many in its memory."""
+EVENTS = 8_000
+"""Of a volume: some 3 MB on the server's disk, and as many in its memory."""
 DAYS = 12
 SETTLED = 3
 """From this day on two volumes are there at once for a while, as on every later day."""
@@ -46,7 +46,7 @@ async def live(folder: Path, days: int, *, retiring: bool) -> list[Day]:
     return found
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 async def test_days_are_flat(tmp_path: Path) -> None:
     """Memory and disk: a tenth at most between the first five and the last five settled days."""
     days = (await live(tmp_path, DAYS, retiring=True))[SETTLED - 1 :]

@@ -44,6 +44,8 @@ class Orders(msgspec.Struct, frozen=True):
     lease_s: float
     pace_s: float
     """How long a program runs."""
+    gate: str
+    """A file without which no program ends; an empty path is always there."""
     owns: bool
     """Whether it makes the consumer, as a validator does that starts."""
 
@@ -53,8 +55,9 @@ class SlowSandbox:
 
     identity = IDENTITY
 
-    def __init__(self, pace_s: float) -> None:
+    def __init__(self, pace_s: float, gate: str) -> None:
         self._pace_s = pace_s
+        self._gate = Path(gate)
 
     async def run(
         self, code: str, function_name: str, inputs: Sequence[Sequence[Any]]
@@ -62,6 +65,8 @@ class SlowSandbox:
         sys.stdout.write("begins\n")
         sys.stdout.flush()
         await anyio.sleep(self._pace_s)
+        while not self._gate.exists():  # noqa: ASYNC110 - another process makes it
+            await anyio.sleep(0.02)
         return [Outcome(status="error", error="no")] * len(inputs)
 
 
@@ -82,7 +87,7 @@ async def work(orders: Orders) -> None:
             owner=supervisors if orders.owns else None,
             lease_s=orders.lease_s,
         )
-        await SandboxExecutor(log, SlowSandbox(orders.pace_s), queue).run()
+        await SandboxExecutor(log, SlowSandbox(orders.pace_s, orders.gate), queue).run()
 
 
 if __name__ == "__main__":

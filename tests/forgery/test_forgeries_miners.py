@@ -1,5 +1,8 @@
 """Forgeries that a miner's own log gives away: answers recorded as lost, requests never sent."""
 
+import time
+from itertools import count
+
 import anyio
 import pytest
 
@@ -10,52 +13,26 @@ from quasar.events import (
     Evidence,
     RequestAccepted,
     TaskAccepted,
-    TaskAssigned,
-    TaskSampled,
 )
 from quasar.events.envelope import Draft, decode
-from quasar.events.receipt import build_request
 from quasar.log.memory import MemoryLog
+from quasar.log.settle import Clock
 from quasar.replay.witness import Dispute, disputes
 from tests.builders import LineLog, World
 from tests.forgery.cases import rival
 from tests.forgery.honest import recorded
 from tests.forgery.kit import Forger, place_of
 from tests.forging import report_of
+from tests.own_log import own_log
 
 
-async def own_log(world: World, hotkey: str) -> MemoryLog:
-    """What the miner kept of the honest log's requests."""
-    log, sampled = MemoryLog(), {(e.round, e.task): e for e in world.events(TaskSampled)}
-    assigned = {(e.round, e.task): e for e in world.events(TaskAssigned) if e.hotkey == hotkey}
-    answered = {(e.round, e.task): e for e in world.events(AnswerReceived) if e.hotkey == hotkey}
-    for said in (e for e in world.events(TaskAccepted) if e.acceptance.hotkey == hotkey):
-        key = (said.acceptance.round, said.acceptance.task)
-        accepted = RequestAccepted(
-            validator=world.hotkey.ss58_address,
-            request=build_request(world.log_id, sampled[key], assigned[key]),
-            checkpoint=None,
-            acceptance=said.acceptance,
-            signature=said.signature,
-        )
-        await log.append([Draft(actor="inference", cause=0, event=accepted)])
-        if answer := answered.get(key):
-            produced = AnswerProduced(
-                receipt=answer.receipt,
-                signature=answer.signature,
-                answer=log.blobs.put((answer.text or "").encode()),
-                engine="test",
-                elapsed_ms=1,
-            )
-            await log.append([Draft(actor="inference", cause=0, event=produced)])
-    return log
-
-
-def told(lines: list[bytes], world: World, hotkey: str) -> list[Dispute]:
+def told(
+    lines: list[bytes], world: World, hotkey: str, clock: Clock = time.time_ns
+) -> list[Dispute]:
     """What the honest miner's log disputes of these lines."""
 
     async def compare() -> list[Dispute]:
-        return await disputes(LineLog(lines, world.log.blobs), await own_log(world, hotkey))
+        return await disputes(LineLog(lines, world.log.blobs), await own_log(world, hotkey, clock))
 
     return anyio.run(compare)
 
@@ -98,6 +75,8 @@ def test_10_a_lost_answer_is_proved() -> None:
     assert (report.result, report.disputes) == ("clean", 1), report.first_divergence
     (found,) = (d for d in told(lines, recorded(), hotkey) if d.proved)
     assert (found.seq, found.what) == (place_of(lines, slot), "lost")
+    slow = count(step=10**15).__next__  # by its own clock it answered too late
+    assert [d for d in told(lines, recorded(), hotkey, slow) if d.proved] == []
 
 
 def test_12_a_request_that_never_came_leaves_a_gap() -> None:

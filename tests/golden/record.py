@@ -1,104 +1,99 @@
-"""Records the golden logs: ``python -m tests.golden.record [POLICY ...]``, some minutes each.
+"""Records the golden logs: ``python -m tests.golden.record [NAME ...]``, some minutes each.
 
-Each is a short demo by the real programs: server, miners, door, chain. It is recorded once for a
-released set of schemas and rules, and must replay for ever; so nothing here is written over. A new
-set gets a new number, and the older recordings stay.
+Each is a short game of the real programs: server, miners, door, chain, and a sandbox where its
+policy has tasks in code. It is recorded once for a released set of schemas and rules, and must
+replay for ever; so nothing here is written over. A new set gets a new number, and the older
+recordings stay.
+
+Set 1: ``readme-v1`` and ``mixed-v1``, recorded without a sandbox. Set 2: ``programs-short``, whose
+programs ran in Docker, and ``adaptive-short``, with drawn rounds, anchors and moving levels.
 """
 
+import shutil
 import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import anyio
 import msgspec
 
-from quasar.cli import app
-from quasar.cli.run import run
-from quasar.events import LogOpened, RunStarted, WeightsComputed
-from quasar.log.archive_reader import ArchiveLog
-from quasar.replay import Report, audit
-from quasar.rules.machine import Recorded
+from quasar.cli import play
+from quasar.cli.processes import child
+from quasar.inference import ENGINES
+from tests.golden.expected import HERE, found
+from tests.golden.miners import OWN
+from tests.golden.policies import adaptive_short, programs_short
 
-HERE = Path(__file__).parent
-SCHEMA = "1"
+SET = "2"
 """Number of the newest released set."""
-POLICIES = ("readme-v1", "mixed-v1")
-ROUNDS = 2
-MINERS = 3
-"""Two that read, one that guesses."""
-FACTS = (
-    "result",
-    "events",
-    "decisions",
-    "scores",
-    "weights",
-    "receipts",
-    "checkpoint_root",
-    "assumed",
-    "disputes",
-    "findings",
-)
-"""Of a report: what later programs must find too, in whatever words."""
+SEED = 7
+BLOCK_MS = 1000
+"""Slow, so that every miner is in time on a busy machine."""
 
 
-class Expected(msgspec.Struct, frozen=True, kw_only=True):
-    """What a recording's audit must find."""
+class Recipe(NamedTuple):
+    """What is played for a recording."""
 
-    hotkey: str
-    program: str
-    """Version of quasar-subnet that wrote it."""
-    miners: list[str]
-    rows: list[list[dict[str, Any]]]
-    """Every weight row, in order."""
-    report: dict[str, Any]
+    policy: Callable[[], bytes]
+    engines: tuple[str, ...]
+    """One a miner."""
+    rounds: int
 
 
-def recordings() -> list[Path]:
-    """Folders of all recordings, oldest set first."""
-    return sorted(path.parent for path in HERE.glob("*/*/expected.json"))
+RECIPES = {
+    "programs-short": Recipe(programs_short, ("scholar", "clumsy", "dice", "clumsy"), 3),
+    "adaptive-short": Recipe(adaptive_short, ("scholar",) * 4 + ("random",), 4),
+}
 
 
-def facts(report: Report) -> dict[str, Any]:
-    """A report without its words."""
-    found = msgspec.to_builtins(report)
-    return {name: found[name] for name in FACTS}
+def record(name: str) -> None:
+    """Play, audit, and keep both. Ends the program where one is there, or the new one not clean."""
+    folder = HERE / SET / name
+    if folder.exists():
+        sys.exit(f"{folder} is recorded, and stays: give the new set of schemas a new number")
+    with TemporaryDirectory(prefix="quasar-record-") as work:
+        new = Path(work) / name
+        game = _game(RECIPES[name], new / "archive", Path(work))
+        if (played := anyio.run(play.play, game)) is None:
+            sys.exit("stopped: nothing is kept")
+        made = found(new / "archive")
+        if {played.report.result, made.report["result"]} != {"clean"}:
+            sys.exit(f"{name} is not clean: {played.report.listed}")
+        text = msgspec.json.format(msgspec.json.encode(made), indent=1)
+        (new / "expected.json").write_bytes(text + b"\n")
+        shutil.copytree(new, folder)
 
 
-def expected(folder: Path) -> Expected:
-    """What the audit of a recording must find, as it was recorded."""
-    return msgspec.json.decode((folder / "expected.json").read_bytes(), type=Expected)
-
-
-def found(archive: Path) -> Expected:
-    """What its audit finds now."""
-    events = [Recorded(seq, line).event for seq, line in ArchiveLog(archive).lines()]
-    (opened,) = (e for e in events if isinstance(e, LogOpened))
-    [*_, started] = (e for e in events if isinstance(e, RunStarted))
-    rows = [e.weights for e in events if isinstance(e, WeightsComputed)]
-    report = anyio.run(lambda: audit(ArchiveLog(archive), hotkey=opened.hotkey))
-    return Expected(
-        hotkey=opened.hotkey,
-        program=started.versions["quasar-subnet"],
-        miners=sorted({weight.hotkey for row in rows for weight in row}),
-        rows=[msgspec.to_builtins(row) for row in rows],
-        report=facts(report),
+def _game(recipe: Recipe, archive: Path, work: Path) -> play.Game:
+    return play.Game(
+        rounds=recipe.rounds,
+        engines=recipe.engines,
+        seed=SEED,
+        policy=recipe.policy(),
+        folder=archive,
+        work=work,
+        shown=False,
     )
 
 
-def record(policy: str) -> None:
-    """Play, audit, and keep both. Ends the program where one is there, or the new one not clean."""
-    folder = HERE / SCHEMA / policy
-    if folder.exists():
-        sys.exit(f"{folder} is recorded, and stays: give the new set of schemas a new number")
-    size = ["--rounds", str(ROUNDS), "--miners", str(MINERS)]
-    code = run(app, ["demo", "--policy", policy, *size, "--out", str(folder / "archive"), "--json"])
-    made = found(folder / "archive")
-    if code != 0 or made.report["result"] != "clean":
-        sys.exit(f"{folder} is not clean: remove it")
-    text = msgspec.json.format(msgspec.json.encode(made), indent=1)
-    (folder / "expected.json").write_bytes(text + b"\n")
+@asynccontextmanager
+async def _own_miners(
+    module: str, arguments: Sequence[str], log: Path
+) -> AsyncIterator[dict[str, Any]]:
+    """Starts a child of the game; miners with the engines of ``tests.golden.miners``."""
+    own = "tests.golden.miners" if module == "quasar" else module
+    async with child(own, arguments, log) as started:
+        yield started
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or POLICIES:
-        record(name)
+    with (
+        patch.dict(ENGINES, OWN),
+        patch.multiple("quasar.cli.play", child=_own_miners, BLOCK_MS=BLOCK_MS),
+    ):
+        for wanted in sys.argv[1:] or RECIPES:
+            record(wanted)

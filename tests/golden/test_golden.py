@@ -10,17 +10,18 @@ import pytest
 
 from quasar.log.archive_reader import ArchiveLog
 from quasar.log.verify import verify_archive
-from tests.golden.record import HERE, POLICIES, SCHEMA, expected, found, recordings
+from tests.golden.expected import HERE, RELEASED, expected, found, recordings
 
 ROOT = HERE.parent.parent
 MAX_BYTES = 400_000
 README = HERE / "1" / "readme-v1"
 MIXED = HERE / "1" / "mixed-v1"
+PROGRAMS = HERE / "2" / "programs-short"
 
 
-def test_every_released_policy_is_recorded() -> None:
+def test_every_released_set_is_recorded() -> None:
     """Nobody lost a recording."""
-    assert {HERE / SCHEMA / name for name in POLICIES} <= set(recordings())
+    assert [HERE / name for name in sorted(RELEASED)] == recordings()
 
 
 @pytest.mark.parametrize("folder", recordings(), ids=lambda f: f"{f.parent.name}-{f.name}")
@@ -63,6 +64,13 @@ OLDER = {
         "",
         README,
         "unknown event type 'WeightsVerified'",
+    ),
+    "schema": Older(
+        "quasar.events.catalogue",
+        "    | CodeExecuted\n",
+        "",
+        PROGRAMS,
+        "unknown event type 'CodeExecuted.2'",
     ),
     "decision": Older(
         "quasar.events.catalogue",

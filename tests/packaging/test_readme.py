@@ -10,8 +10,10 @@ import pytest
 from quasar.config import sample_archive
 from quasar.log.archive_reader import ArchiveLog
 from tests.packaging.conftest import ROOT
+from tests.unit.test_cli import ALL
 
 README = (ROOT / "README.md").read_text()
+PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
 TOOLS = ("jq", "xxd", "zstdcat")
 
 
@@ -36,6 +38,21 @@ def test_a_log_verified_by_hand() -> None:
     assert len(hashes) == 2
     assert hashes[0] == hashes[1]
     assert "quasar/" in done.stdout, "the checkpoint's origin"
+
+
+def test_every_command_is_described() -> None:
+    """In docs/commands.md, by its whole name."""
+    text = (ROOT / "docs" / "commands.md").read_text()
+    named = {tuple(found.split()) for found in re.findall(r"`quasar ((?:[a-z]+ ?)+)", text)}
+    missing = [words for words in ALL if not any(n[: len(words)] == words for n in named)]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    """Each link from a page to a file of this repository."""
+    links = re.findall(r"\[[^\]]+\]\(([^)#:\s]+)\)", (ROOT / page).read_text())
+    assert not [link for link in links if not ((ROOT / page).parent / link).exists()]
 
 
 def test_the_samples_hotkey() -> None:

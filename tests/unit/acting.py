@@ -17,7 +17,7 @@ from quasar.supervisor.restart import Actor
 @asynccontextmanager
 async def acting(*actors: Actor) -> AsyncIterator[None]:
     """The actors run while the context is open, as in a process that is then killed."""
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             for actor in actors:
                 tasks.start_soon(actor.run)

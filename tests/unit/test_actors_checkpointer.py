@@ -1,12 +1,14 @@
 """Checkpointer: signs what the archive holds, and stops where log and archive disagree."""
 
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import anyio
 import pytest
 
+from quasar.actors import checkpointer
 from quasar.actors.checkpointer import EVERY, Checkpointer
-from quasar.errors import Damaged
+from quasar.errors import Damaged, LogError
 from quasar.events import CheckpointSigned, RunEnded
 from quasar.events.envelope import decode
 from quasar.events.merkle import Tree, leaf_hash
@@ -53,6 +55,19 @@ async def test_many_quiet_events_are_signed_too(tmp_path: Path) -> None:
         assert len(world.events(CheckpointSigned)) == before + 1
 
 
+async def test_a_landmark_that_it_missed_is_signed(tmp_path: Path) -> None:
+    """Though what came after it, while the actor was away, calls for none: a row waits for it."""
+    world = World()
+    await world.open()
+    await world.append("supervisor", RunEnded(run=1, reason="x"))
+    with ArchiveWriter.open(tmp_path / "a", identity_of(world)) as writer:
+        async with acting(actor(world, writer)):
+            events = await until(world.log, count(CheckpointSigned, 1))
+            await quiet(world.log)
+    assert [e.size for e in events if isinstance(e, CheckpointSigned)] == [len(events) - 1]
+    assert len(world.events(CheckpointSigned)) == 1
+
+
 async def test_sealing_covers_every_event(tmp_path: Path) -> None:
     """The last checkpoint is a file, not an event, so that it can cover everything."""
     world = World()
@@ -63,6 +78,30 @@ async def test_sealing_covers_every_event(tmp_path: Path) -> None:
     archive = ArchiveLog(tmp_path / "a")
     assert [line for _, line in archive.lines()] == world.lines
     assert parse_checkpoint(archive.checkpoint_note() or "").size == len(world.lines)
+
+
+class Mute(MemoryLog):
+    """Counts its events, and gives none."""
+
+    async def read(self, after: int = 0) -> AsyncGenerator[tuple[int, bytes], None]:
+        await anyio.sleep_forever()
+        yield after, b""
+
+
+async def test_sealing_waits_for_no_silent_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is shielded from signals, so it has to end by itself."""
+    monkeypatch.setattr(checkpointer, "SILENCE_S", 0.01)
+    world = World()
+    await world.open()
+    world.log.__class__ = Mute
+    with (
+        ArchiveWriter.open(tmp_path / "a", identity_of(world)) as writer,
+        pytest.raises(LogError, match="does not give"),
+        anyio.fail_after(10),
+    ):
+        await actor(world, writer).seal()
 
 
 @pytest.mark.parametrize("lost", [1, 3])

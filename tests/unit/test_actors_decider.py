@@ -1,9 +1,12 @@
 """Deciding actors after a crash: the same decisions, once, or a stop."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.from_thread
 import pytest
 
 from quasar.actors.actor import Decider
@@ -80,6 +83,32 @@ async def test_sampling_resumes_wherever_it_was_cut(world: World, tmp_path: Path
         assert decisions(log._lines) == decisions(world.lines[:last]), f"cut after {cut}"
         for task in [e for e in world.events() if isinstance(e, TaskAssigned)]:
             assert outbox.get(1, task.context.sha256).size > 0
+
+
+class SlowOutbox(Outbox):
+    """Tells of its first context, and takes it once it may."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.first, self.go, self.taken = anyio.Event(), threading.Event(), 0
+
+    def put(self, number: int, text: bytes) -> None:
+        self.taken += 1
+        anyio.from_thread.run_sync(self.first.set)
+        self.go.wait(30)
+        super().put(number, text)
+
+
+async def test_no_more_contexts_are_made_for_one_who_stops(world: World, tmp_path: Path) -> None:
+    """A validator that is told to stop waits for one context and not for a round of them."""
+    log = log_of(world.lines[: places(world, TaskSampled)[0] - 1], world.log.blobs)
+    outbox = SlowOutbox(tmp_path)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(TaskSampler(log, world.secrets, outbox).run)
+        await outbox.first.wait()
+        tasks.cancel_scope.cancel()
+        outbox.go.set()
+    assert outbox.taken == 1
 
 
 async def test_a_row_is_computed_once(world: World) -> None:

@@ -154,8 +154,7 @@ def test_nouns_are_one_token_and_of_one_kind() -> None:
     assert len(set(nouns)) == len(nouns)
     assert {tokenizer.count(f" {noun}") for noun in nouns} == {1}
     assert min(map(len, difference.WORDS)) >= len(difference.WORDS) - 1
-    text = "".join(corpus().units)
-    assert all(re.search(rf"\b{noun}\b", text) for noun in nouns)
+    assert set(re.findall(r"\w+", "".join(corpus().units))).issuperset(nouns)
     slots = difference.slots()
     assert len(slots) >= 10 * 9
     assert all(slot.noun in nouns and slot.before.endswith(" ") for slot in slots)

@@ -1,8 +1,11 @@
 """The embedded driver: its root folder, its program, its cells, and which driver is chosen."""
 
+import errno
 import hashlib
+import os
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +14,7 @@ from quasar.sandbox import bwrap as bwrap_module
 from quasar.sandbox import rootfs as rootfs_module
 from quasar.sandbox.bubblewrap import BubblewrapDriver, threads_of
 from quasar.sandbox.bwrap import Bwrap, find_bwrap, forbidding
+from quasar.sandbox.held_root import HeldRoot
 from quasar.sandbox.image import Recipe, tar
 from quasar.sandbox.rootfs import RootFolder, digest_of, prepared
 
@@ -190,6 +194,44 @@ def test_the_package_has_one_too(
     assert (place / names[1]).exists()
 
 
+def test_a_package_that_another_process_copies_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The first copy stays; where there is no room, the error says what to do."""
+    source, target = tmp_path / "site", tmp_path / "cache" / "copy"
+    (source / "bin").mkdir(parents=True)
+    (source / "bin" / "bwrap").write_text("")
+    for _ in range(2):
+        bwrap_module._copy(source, [Path("bin/bwrap")], target)
+    assert [path.name for path in target.parent.iterdir()] == ["copy"]
+    (tmp_path / "file").write_text("")
+    package = SimpleNamespace(files=["x/bwrap"], version="1", locate_file=str)
+    monkeypatch.setattr(metadata, "distribution", lambda name: package)
+    monkeypatch.setattr(bwrap_module, "cache_folder", lambda: tmp_path / "file" / "cache")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with pytest.raises(SandboxError, match="make room"):
+        bwrap_module._packaged()
+
+
+@pytest.mark.anyio
+async def test_no_more_descriptors_is_the_machines_failure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nobody is blamed for it, and the pool tries again."""
+    held = HeldRoot(RootFolder(tmp_path, "image", "layer"), os.open(tmp_path, os.O_RDONLY))
+    cell = BubblewrapDriver(Bwrap(["bwrap"], "1"), held, SandboxConfig()).cell()
+
+    def pipe() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.pipe", pipe)
+        with pytest.raises(SandboxError, match="Too many open files"):
+            await cell.start()
+    await cell.remove()
+    held.release()
+
+
 def test_threads_are_counted_where_the_kernel_counts_them_by_namespace() -> None:
     """Before that, a limit would count what the same user runs in other cells."""
     config = SandboxConfig(pids=40)
@@ -255,16 +297,20 @@ async def test_a_root_folder_that_was_cleaned_up_is_made_again(
 ) -> None:
     """Where the same bytes cannot be had any more, that is said."""
     root = RootFolder(tmp_path / "root", "image", "layer")
-    driver = BubblewrapDriver(Bwrap(["bwrap"], "1"), root, SandboxConfig())
 
-    def prepared(_: Path) -> RootFolder:
+    def hold_root(_: Path) -> HeldRoot:
         root.path.mkdir()
-        return root
+        return HeldRoot(root, os.open(root.path, os.O_RDONLY))
 
-    monkeypatch.setattr(bubblewrap, "prepared", prepared)
+    monkeypatch.setattr(bubblewrap, "hold_root", hold_root)
+    driver = BubblewrapDriver(Bwrap(["bwrap"], "1"), hold_root(tmp_path), SandboxConfig())
+    root.path.rmdir()
     await driver.have_root()
     await driver.have_root()
     root.path.rmdir()
-    monkeypatch.setattr(bubblewrap, "prepared", lambda _: root._replace(layer="another"))
+    monkeypatch.setattr(
+        bubblewrap, "hold_root", lambda _: HeldRoot(root._replace(layer="another"), os.dup(0))
+    )
     with pytest.raises(SandboxError, match="start again"):
         await driver.have_root()
+    driver.root.release()

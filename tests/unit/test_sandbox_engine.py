@@ -12,8 +12,9 @@ import pytest
 
 from quasar.errors import MissingExtra
 from quasar.sandbox import SandboxConfig, SandboxError, find_engine, open_sandbox, probe_engine
+from quasar.sandbox.cache import cache_folder
 from quasar.sandbox.container import specification
-from quasar.sandbox.engine import call, connect
+from quasar.sandbox.engine import _candidates, call, connect
 from quasar.sandbox.inside import runner
 from quasar.sandbox.program import command
 
@@ -42,11 +43,41 @@ async def test_no_engine_is_found_where_none_is(
 
 
 @pytest.mark.anyio
-async def test_an_address_without_a_scheme_is_no_engine() -> None:
-    """Bad configuration is told, not raised, by the search."""
-    probe = await probe_engine("somewhere")
+@pytest.mark.parametrize(
+    "url", ["somewhere", "tcp://", "tcp://[::1", "ssh://nobody@127.0.0.1", "npipe:////./e"]
+)
+async def test_an_address_of_nothing_is_no_engine(url: str) -> None:
+    """Bad configuration is told, not raised, by the search: bubblewrap may be there."""
+    probe = await probe_engine(url)
     assert probe.url is None
-    assert "somewhere" in probe.reason
+    assert url in probe.reason
+    assert "set DOCKER_HOST" in probe.reason
+
+
+@pytest.mark.anyio
+async def test_an_engine_whose_certificates_are_missing_is_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Docker's own variables may name a folder that is not there."""
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path / "none"))
+    assert "cannot be used" in (await probe_engine("tcp://127.0.0.1:1")).reason
+
+
+@pytest.mark.anyio
+async def test_a_user_without_a_home_has_no_engine_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers may run programs under a number that no user has."""
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", no_such_user)
+    monkeypatch.setattr("os.geteuid", lambda: 31337)
+    assert all(".docker" not in url for url in _candidates())
+    with pytest.raises(SandboxError, match="set XDG_CACHE_HOME"):
+        cache_folder()
+
+
+def no_such_user(number: int) -> None:
+    raise KeyError(number)
 
 
 @pytest.mark.anyio

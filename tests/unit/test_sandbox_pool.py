@@ -1,5 +1,6 @@
 """The pool of cells, with cells that live and die as a test tells them."""
 
+import asyncio  # noqa: TID251  # its way to cancel a task is what is tried here
 from collections.abc import Callable
 from itertools import islice
 from typing import cast
@@ -15,7 +16,8 @@ from quasar.sandbox import pool as pools
 from quasar.sandbox.cell import Cell
 from quasar.sandbox.errors import SandboxError
 from quasar.sandbox.identity import SandboxIdentity
-from quasar.sandbox.pool import Pool, growing, open_pool
+from quasar.sandbox.pool import MOST, Pool, growing, open_pool
+from quasar.sandbox.uninterrupted import uninterrupted
 
 pytestmark = pytest.mark.anyio
 
@@ -36,11 +38,16 @@ class FakeCell(Cell):
         self.become("running")
 
     async def remove(self) -> None:
-        with anyio.CancelScope(shield=True):
-            if self.state != "new":
-                await self.driver.removals.wait()
-                await self.driver.answer("remove")
-            self.become("removed")
+        try:
+            await uninterrupted(self._remove)
+        finally:
+            self.driver.changed.ring()
+
+    async def _remove(self) -> None:
+        if self.state != "new":
+            await self.driver.removals.wait()
+            await self.driver.answer("remove")
+        self.become("removed")
 
     def become(self, state: str) -> None:
         self.state = state
@@ -224,6 +231,23 @@ async def test_a_cancelled_caller_leaves_nothing(size: int) -> None:
         await driver.until(lambda: driver.count("removed") == 2)
         await filled(pool, size)
     assert driver.count("removed") == len(driver.cells)
+
+
+@pytest.mark.parametrize("size", [0, 1])
+async def test_a_task_that_asyncio_cancels_leaves_nothing(size: int) -> None:
+    """Wherever it was: no cell, and no place in the pool that nobody has."""
+    driver = FakeDriver()
+    async with open_pool(driver, size) as pool:
+        for steps in range(30):
+            await filled(pool, size)
+            task = asyncio.create_task(use(pool))
+            for _ in range(steps):
+                await checkpoint()
+            task.cancel()
+            await asyncio.wait([task])
+        await filled(pool, size)
+        assert driver.count("running") == size
+        assert pool._permits.value == MOST
 
 
 async def test_a_slow_removal_holds_nobody_up_and_piles_up_no_cells(

@@ -28,7 +28,7 @@ from quasar.rules.policy import Policy, parse
 from tests.builders import EVERY, LineLog, World
 from tests.code_round import WRONG, code_instance, code_policy, executed
 from tests.forging import Forging, few_tasks, played
-from tests.golden.record import recordings
+from tests.golden.expected import recordings
 from tests.unit.volume_folder import worlds
 
 RECORDED = parse(played().policy)

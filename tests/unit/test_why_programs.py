@@ -52,6 +52,17 @@ def test_a_contradiction_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert "a second run: 1 end otherwise" in shown
 
 
+def test_a_case_that_never_ran_is_no_slow_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """The record has no words for it but a timeout of no time."""
+    forger = Forger(ran())
+    fact = forger.fact(CodeExecuted, lambda run: run.again is None)
+    ended = first_case(status="timeout", output=None, execution_time_ms=0, cpu_time_ms=0)
+    fact.event = ended(fact.event)
+    show(explained(ran(), forger.lines(), fact.event.hotkey))
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"1 not run (no time left), {CASES - 1} another value; 0 to 2 ms each" in shown
+
+
 def test_a_failure_that_does_not_follow_is_named() -> None:
     """Two runs that agree are no reason to score nothing."""
     forger = Forger(ran())

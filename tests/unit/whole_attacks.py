@@ -7,7 +7,6 @@ from functools import cache
 
 from quasar.benchmarks.corpus import corpus
 from quasar.benchmarks.sources import sources
-from tests.unit.whole_oracles import candidates
 
 Lines = Sequence[str]
 
@@ -50,6 +49,12 @@ def on(name: str, asked: str, lines: Lines) -> Iterator[tuple[str, str]]:
     linked = [line for line, held in zip(lines, has, strict=True) if held & rare]
     yield from picked("lines that share a rare word with those", name, linked, asked)
     yield from picked("any line", name, lines, asked)
+
+
+def candidates(name: str, line: str) -> Iterator[str]:
+    """All on a line that has the form of the family's answers."""
+    form = {"difference@1": r"[a-z]+", "verses@1": r"^[\w ]+? \d+:\d+(?= )"}
+    yield from re.findall(form.get(name, r"\d+|[A-Z]\w+"), line)
 
 
 def picked(way: str, name: str, lines: Lines, asked: str) -> Iterator[tuple[str, str]]:

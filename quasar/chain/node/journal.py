@@ -47,7 +47,12 @@ class Journal:
         Raises UsageError where the file belongs to another chain or is none, TryAgain where a
         running chain has it. A line that a crash cut short is removed.
         """
-        file = path.open("a+b")
+        try:
+            file = path.open("a+b")
+        except FileNotFoundError:
+            raise UsageError(
+                f"{path.parent} is no folder: make it, or name another journal"
+            ) from None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return cls._continue(path, file, options)
