@@ -166,7 +166,7 @@ def _dispute(seq: int, outcome: Outcome, n: int, what: What, volume: int | None)
 
 
 def _told(word: MinersWord, outcomes: int, found: list[Dispute]) -> Witnessed:
-    signed = sum(1 for one in found if one.proved)
+    signed = len([one for one in found if one.proved])
     return Witnessed(
         hotkey=word.hotkey or "",
         requests=len(word.asked),
