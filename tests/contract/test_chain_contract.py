@@ -39,7 +39,7 @@ async def start(*options: str) -> tuple[Process, str]:
     process = await anyio.open_process(command, stderr=None)
     assert process.stdout
     line = b""
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         while not line.endswith(b"\n"):
             line += await process.stdout.receive()
     return process, f"ws://127.0.0.1:{msgspec.json.decode(line)['port']}"
@@ -48,7 +48,7 @@ async def start(*options: str) -> tuple[Process, str]:
 async def stop(process: Process) -> int:
     """End the process as the supervisor does; its exit code."""
     process.send_signal(signal.SIGTERM)
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         code = await process.wait()
     await process.aclose()
     return code
@@ -74,7 +74,7 @@ async def fixture_chain() -> AsyncIterator[Chain]:
 
 async def next_block(chain: Chain, after: int) -> Block:
     """The next finalised head above ``after``."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         return await anext(aiter(chain.blocks(after)))
 
 
@@ -107,7 +107,7 @@ async def digest_at(chain: Chain, hotkey: str, number: int) -> str | None:
 async def test_blocks_come_in_order(chain: Chain) -> None:
     """Heads rise, each is the block of its number, and each is final when it comes."""
     after, heads = 0, list[Block]()
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         async for block in chain.blocks(after):
             assert block.number > after
             assert block == await chain.block(block.number)

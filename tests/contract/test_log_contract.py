@@ -57,7 +57,7 @@ def effect(epoch: int, block: int) -> Draft:
 async def first(log: Log, n: int, after: int = 0) -> list[tuple[int, bytes]]:
     """The next n events; fails where they do not come."""
     events: list[tuple[int, bytes]] = []
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         async with aclosing(as_generator(log.read(after))) as reader:
             async for event in reader:
                 events.append(event)
@@ -206,7 +206,7 @@ async def test_an_append_wakes_a_waiting_reader(log: Log) -> None:
                 seen.append(seq)
                 got.set()
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as group:
             group.start_soon(follow)
             for expected in ([1], [1, 2]):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import anyio
@@ -98,9 +99,10 @@ def test_prints_are_kept_up_to_the_limit(bench: Bench) -> None:
 
 def test_the_time_of_a_case_is_measured(bench: Bench) -> None:
     """execution_time_ms covers the call, in whole milliseconds."""
+    started = time.monotonic()
     outcome = bench.one("import time\ndef f(): time.sleep(0.2)")
     assert outcome.success
-    assert 200 <= outcome.execution_time_ms < 1500
+    assert 200 <= outcome.execution_time_ms <= 1000 * (time.monotonic() - started)
 
 
 def test_honest_code_finds_the_standard_library(bench: Bench) -> None:

@@ -136,9 +136,10 @@ def test_a_hostile_server_is_one_clear_line(
 ) -> None:
     """It ends soon, says which URL, and leaves nothing outside the cache."""
     monkeypatch.setattr(fetch_http, "TRIES", 1)
-    monkeypatch.setattr(fetch_http, "TIMEOUT_S", 0.3)
-    monkeypatch.setattr(fetch_http, "LIMIT_S", 0.3)
     answer, error, words = HOSTILE[kind]
+    if error is TryAgain:  # what else ends it may take its time on a busy machine
+        monkeypatch.setattr(fetch_http, "TIMEOUT_S", 0.3)
+        monkeypatch.setattr(fetch_http, "LIMIT_S", 0.3)
     with serving(tmp_path / "nothing", answer) as web:
         with pytest.raises(error, match=words) as found:
             fetch(web.url, cache=tmp_path / "cache")

@@ -317,10 +317,11 @@ async def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     server.fates = ["lost"]
     async with writing(server, patience=0.2) as writer:
         server.gate = anyio.Event()
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             answers = await append_all(writer, [[fact(i)] for i in range(40)])
         assert all("does not answer" in str(a) for a in answers)
         server.gate.set()
+        writer._patience = 30.0  # this one is stored, however busy the machine is
         assert seqs([await writer.append([fact(99)])]) == [1]
     assert len(server.stored) == 1
 
@@ -394,7 +395,7 @@ async def test_a_fault_of_the_program_reaches_the_caller(monkeypatch: pytest.Mon
         raise ZeroDivisionError
 
     async with writing(Server()) as writer:
-        with monkeypatch.context() as m, anyio.fail_after(5):
+        with monkeypatch.context() as m, anyio.fail_after(30):
             m.setattr(JetStreamSlots, "publish", fail)
             with pytest.raises(ZeroDivisionError):
                 await writer.append(facts(0, 3))
