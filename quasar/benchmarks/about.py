@@ -31,7 +31,8 @@ def find(name: str) -> Family:
     versions = [known for known in FAMILIES if known.partition("@")[0] == name]
     if name in FAMILIES or versions:
         return FAMILIES[name if name in FAMILIES else max(versions, key=_version)]
-    near = get_close_matches(name, [*FAMILIES, *(n.partition("@")[0] for n in FAMILIES)], 3, 0.5)
+    names = sorted({*FAMILIES, *(known.partition("@")[0] for known in FAMILIES)})
+    near = get_close_matches(name, names, 3, 0.5)
     hint = f"; near it: {', '.join(near)}" if near else ""
     raise UsageError(f"no task family is called {name!r}{hint}; `quasar task list` has all")
 

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from quasar.chain import Chain
 from quasar.chain.bittensor import BittensorChain
 from quasar.cli import logs, output
-from quasar.cli.bounds import Rounds, Seconds
+from quasar.cli.bounds import Mebibytes, Rounds, Seconds
 from quasar.cli.dry_run import dry_run as dry_run_of
 from quasar.cli.flags import DEFAULT_WALLET, FINNEY, Network, Wallet
 from quasar.cli.identity import demo_validator, kept_validator
@@ -89,7 +89,7 @@ def validate(
     out: Path | None = None,
     volume_events: int = VolumeLimit().events,
     volume_hours: float = VolumeLimit().seconds / 3600,
-    disk_reserve: float = 256.0,
+    disk_reserve: Mebibytes = 256.0,
     policy: str = "readme-v1",
     sources: Annotated[tuple[str, ...], Parameter(name="--source", negative="")] = (),
     polling_interval: Annotated[

@@ -115,6 +115,8 @@ def test_a_reader_that_left_is_told_apart_from_a_verdict(command: str) -> None:
         "mine --mock --axon.port 65536",
         "mine --mock --polling-interval nan",
         "validate --mock --polling-interval -1",
+        "validate --mock --disk-reserve -1",
+        "validate --mock --disk-reserve nan",
         "validate --mock --rounds -1",
         "demo --miners 257",
         "log size --forecast --miners 99999999999",
