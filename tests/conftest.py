@@ -14,6 +14,9 @@ settings.load_profile("quasar")  # a loaded machine must not fail an example; py
 
 UNCOUNTED = {"contract", "e2e", "families", "faults", "golden", "packaging", "property"}
 """Folders whose tests run other programs, or repeat what unit tests reach."""
+PROGRAMS = {"contract", "e2e", "faults"}
+"""Folders whose tests run several real processes side by side. In CI one that fails there is run
+once more, named in the end as RERUN; `.ci/run` bears two of them and no third."""
 UNCOUNTED_FILES = (
     *("test_families_", "test_longbench", "test_metrics_", "test_packs", "test_ruler"),
     *("test_diff_statistics", "test_findings_chance", "test_key_in_log"),
@@ -49,6 +52,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if elsewhere or repeated or item.get_closest_marker("torch"):
             item.add_marker("no_cover")
     if os.environ.get("CI"):
+        for item in items:
+            if PROGRAMS.intersection(item.path.parts):
+                item.add_marker(pytest.mark.flaky(reruns=1))
         return
     for marker, missing in (("docker", no_docker), ("torch", no_torch), ("browser", no_browser)):
         marked = [item for item in items if item.get_closest_marker(marker)]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from quasar.cli.identity import demo_miner, demo_validator
 from quasar.cli.source import open_source
-from quasar.errors import QuasarError, TryAgain
+from quasar.errors import Damaged, QuasarError, TryAgain
 from quasar.events.envelope import tag_of
 from quasar.log.archive_reader import ArchiveLog
 from tests.builders import small_policy
@@ -145,6 +145,15 @@ class Watcher:
         """Return soon after the next event of a type; nothing but its files tells of it."""
         self.count(tag)
         until(process, lambda: self.count(tag) > 0)
+
+
+def settled(log: ArchiveLog) -> Iterator[bytes]:
+    """Its lines, without what a killed writer left behind them: the next one settles that."""
+    try:
+        yield from (line for _, line in log.lines())
+    except Damaged as found:
+        if found.seq <= log.manifest.last:
+            raise
 
 
 def processes_naming(text: str) -> dict[int, str]:

@@ -24,7 +24,16 @@ from quasar.events import (
     TaskAssigned,
 )
 from quasar.events.envelope import decode
-from tests.e2e.programs import QUASAR, interrupt, run, running, subnet, until, write_policy
+from tests.e2e.programs import (
+    QUASAR,
+    interrupt,
+    run,
+    running,
+    settled,
+    subnet,
+    until,
+    write_policy,
+)
 
 pytestmark = pytest.mark.nats
 
@@ -90,7 +99,7 @@ def assigned(archive: Path, number: int) -> bool:
 
 
 def events(archive: Path) -> list[AnyEvent]:
-    return [decode(line).event for log in volumes_of(archive) for _, line in log.lines()]
+    return [decode(line).event for log in volumes_of(archive) for line in settled(log)]
 
 
 def back_up(home: Path, to: Path) -> None:
