@@ -147,7 +147,7 @@ class Watcher:
         until(process, lambda: self.count(tag) > 0)
 
 
-def settled(log: ArchiveLog) -> Iterator[bytes]:
+def written(log: ArchiveLog) -> Iterator[bytes]:
     """Its lines, without what a killed writer left behind them: the next one settles that."""
     try:
         yield from (line for _, line in log.lines())

@@ -29,10 +29,10 @@ from tests.e2e.programs import (
     interrupt,
     run,
     running,
-    settled,
     subnet,
     until,
     write_policy,
+    written,
 )
 
 pytestmark = pytest.mark.nats
@@ -99,7 +99,7 @@ def assigned(archive: Path, number: int) -> bool:
 
 
 def events(archive: Path) -> list[AnyEvent]:
-    return [decode(line).event for log in volumes_of(archive) for line in settled(log)]
+    return [decode(line).event for log in volumes_of(archive) for line in written(log)]
 
 
 def back_up(home: Path, to: Path) -> None:
